@@ -1,0 +1,204 @@
+"""One message's way: parse it, claim its request, submit it, write down what came of it.
+
+Only storage faults, and bugs before the fifth delivery, leave this module as exceptions: then the
+host delivers the message again. Everything else ends with the message handled.
+"""
+
+import logging
+from dataclasses import dataclass, replace
+from typing import Self
+
+from azure.core.exceptions import AzureError
+
+from cancel_trigger import attempt, rejection
+from cancel_trigger.decisions import Accept, Defer
+from cancel_trigger.meeting import Meeting, meet, reused
+from cancel_trigger.message import Message
+from offer_cancel import log
+from offer_cancel.clients import Clients
+from offer_cancel.clock import after
+from offer_cancel.ledger import record as steps
+from offer_cancel.ledger.entity import NewerRecordError
+from offer_cancel.ledger.record import Record
+from offer_cancel.ledger.table import LostUpdateError
+from offer_cancel.request import CancelRequest, InvalidRequest, parse
+from offer_cancel.settle import report, settle
+from offer_cancel.status import Ending, Error, Status
+
+logger = logging.getLogger(__name__)
+
+LAST_DELIVERY = 5  # a bug that comes back this often ends the request
+
+
+class InvocationError(Exception):
+    """A bug: the message is to be delivered again. Its text quotes no message."""
+
+
+@dataclass(slots=True)
+class Claim:
+    """The record that this invocation holds, as far as it has got: `stored` is in the table."""
+
+    stored: Record
+    current: Record
+
+    @classmethod
+    def of(cls, record: Record) -> Self:
+        """A claim that has not got anywhere yet."""
+        return cls(record, record)
+
+
+async def handle(message: Message, clients: Clients) -> None:
+    """Handles one delivery.
+
+    Raises AzureError when storage fails, InvocationError on a bug before the fifth delivery.
+    """
+    work = _Work(message, clients)
+    try:
+        await work.run()
+    except AzureError as fault:
+        log.event(logger, "cancel.storage_failed", logging.ERROR, messageId=message.id,
+                  deliveries=message.deliveries, **log.fault_fields(fault))  # fmt: skip
+        raise
+    except NewerRecordError as fault:
+        log.event(logger, "ledger.newer_record", logging.ERROR, messageId=message.id,
+                  detail=str(fault))  # fmt: skip
+    except LostUpdateError as fault:  # whoever wrote first has the request now
+        log.event(logger, "cancel.lost_update", logging.WARNING, messageId=message.id,
+                  detail=str(fault))  # fmt: skip
+    except Exception as bug:  # noqa: BLE001 - whatever it is, the request must not get lost
+        log.event(logger, "cancel.bug", logging.ERROR, messageId=message.id,
+                  deliveries=message.deliveries, **log.fault_fields(bug))  # fmt: skip
+        await work.give_up(bug)
+
+
+class _Work:
+    """The handling of one delivery."""
+
+    def __init__(self, message: Message, clients: Clients) -> None:
+        self._message = message
+        self._clients = clients
+        self._request: CancelRequest | None = None
+        self._claim: Claim | None = None
+
+    async def run(self) -> None:
+        request = parse(self._message.text, self._message.id)
+        if isinstance(request, InvalidRequest):
+            await rejection.reject(self._message, request, request.error, self._clients)
+            return
+        self._request = request
+        now = self._clients.clock()
+        first = new_record(request, self._message, self._clients)
+        if first.is_past_deadline(now):
+            first = replace(steps.expired(first, now), due_at=None)
+        record, is_new = await self._clients.ledger.claim(first)
+        if not is_new:
+            await self._meet(record, request)
+        elif record.status.is_final:
+            await report(self._clients.ledger, self._clients.outcomes, record)
+        else:
+            self._log("cancel.claimed", record)
+            await self._submit(record)
+
+    async def _meet(self, record: Record, request: CancelRequest) -> None:
+        now = self._clients.clock()
+        if fault := reused(record, request):
+            await rejection.reject(self._message, request, fault, self._clients)
+            return
+        match meet(record, now):
+            case Meeting.REPORT_AGAIN:
+                await report(self._clients.ledger, self._clients.outcomes, record)
+            case Meeting.LEAVE:
+                self._log("cancel.left", record)
+            case Meeting.TAKE_OVER if record.is_past_deadline(now):
+                final = steps.expired(_taken(record, self._clients), now)
+                await self._settle(record, final)
+            case Meeting.TAKE_OVER:
+                taken = _taken(record, self._clients)
+                record = await self._clients.ledger.save(record, taken)
+                self._log("cancel.taken_over", record)
+                await self._submit(record)
+
+    async def _submit(self, record: Record) -> None:
+        self._claim = claim = Claim.of(record)
+        decision = await attempt.attempt(claim, self._clients)
+        now = self._clients.clock()
+        record = claim.current
+        match decision:
+            case Accept(http_status, location, asked):
+                next_poll = self._clients.backoff.until(now, 0, asked)
+                accepted = steps.accepted(record, now, next_poll, http_status, location)
+                await self._clients.ledger.save(claim.stored, accepted)
+                self._log("cancel.accepted", accepted)
+            case Ending():
+                await self._settle(claim.stored, steps.finished(record, now, decision))
+            case Defer(cause, http_status, asked, until, uncertain):
+                backoff = self._clients.backoff
+                until = (
+                    backoff.spread(until, record.deferrals)
+                    if until
+                    else backoff.until(now, record.deferrals, asked)
+                )
+                later = steps.deferred(record, until, http_status, uncertain=uncertain)
+                await self._clients.ledger.save(claim.stored, later)
+                self._log("cancel.deferred", later, cause=cause)
+
+    async def _settle(self, before: Record, final: Record) -> None:
+        """The message is the outbox here: the due row goes with the final record."""
+        final = replace(final, due_at=None)
+        await settle(self._clients.ledger, self._clients.outcomes, before, final)
+
+    async def give_up(self, bug: Exception) -> None:
+        """After a bug: the claim is released, and on the fifth delivery the request ends."""
+        now = self._clients.clock()
+        error = Error("InternalError", f"an unexpected {type(bug).__name__}; see the logs")
+        is_last = self._message.deliveries >= LAST_DELIVERY
+        if is_last and self._claim is None:
+            what = self._request or InvalidRequest(faults=(), request_id=f"msg-{self._message.id}")
+            await rejection.reject(self._message, what, error, self._clients, Status.FAILED)
+        elif self._claim and self._claim.stored.status is Status.SUBMITTING:
+            claim = self._claim
+            if is_last:
+                final = steps.finished(claim.current, now, Ending(Status.FAILED, error))
+                await self._settle(claim.stored, final)
+            else:
+                posted = claim.current.attempts > claim.stored.attempts
+                due_at = after(now, self._clients.settings.lease_seconds)
+                given_up = steps.released(claim.current, now, due_at, uncertain=posted)
+                await self._clients.ledger.save(claim.stored, given_up)
+        if not is_last:
+            raise InvocationError(f"{type(bug).__name__} on delivery {self._message.deliveries}")
+
+    def _log(self, name: str, record: Record, **fields: object) -> None:
+        log.event(
+            logger, name, requestId=record.request_id, offerId=record.offer_id,
+            correlationId=record.correlation_id, status=record.status.value,
+            attempts=record.attempts, httpStatus=record.http_status, **fields,
+        )  # fmt: skip
+
+
+def new_record(request: CancelRequest, message: Message, clients: Clients) -> Record:
+    """The claim of a request that nobody has seen before."""
+    now, settings = clients.clock(), clients.settings
+    deadline = after(message.inserted_at, settings.deadline_hours * 3600)
+    if request.expires_at:
+        deadline = min(deadline, request.expires_at)
+    lease_until = after(now, settings.lease_seconds)
+    return Record(
+        request_id=request.request_id,
+        publisher_id=request.publisher_id,
+        offer_id=request.offer_id,
+        notification_emails=",".join(request.notification_emails) or None,
+        operation_id=request.operation_id or None,
+        correlation_id=request.correlation_id or None,
+        traceparent=request.traceparent,
+        status=Status.SUBMITTING,
+        requested_at=message.inserted_at,
+        deadline=deadline,
+        first_attempt_at=now,
+        lease_until=lease_until,
+        due_at=lease_until,
+    )
+
+
+def _taken(record: Record, clients: Clients) -> Record:
+    return steps.taken_over(record, clients.clock(), clients.settings.lease_seconds)

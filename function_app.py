@@ -1,0 +1,10 @@
+"""The Functions app: composes the two functions, nothing else."""
+
+import azure.functions as func
+
+from cancel_trigger import blueprint as cancel_trigger
+from poll_timer import blueprint as poll_timer
+
+app = func.FunctionApp()
+app.register_functions(cancel_trigger)
+app.register_functions(poll_timer)

@@ -1,0 +1,1 @@
+"""What the two functions share: cancel, persist, poll, report. Imports neither of them."""

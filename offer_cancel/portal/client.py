@@ -1,0 +1,194 @@
+"""The API's calls, each with its whole time bounded, its body bounded, and no redirect followed.
+
+A call ends in a value (`Answer` or `NoAnswer`), never in an exception of the network's. One client
+a process, bound to the event loop that made it.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from urllib.parse import quote
+
+import aiohttp
+import httpx
+from azure.core.credentials import AccessToken
+from httpx_aiohttp import AiohttpTransport
+
+from offer_cancel import log
+from offer_cancel.backoff import Backoff
+from offer_cancel.clock import utc_now
+from offer_cancel.credential import SteadyCredential, TokenUnavailableError
+from offer_cancel.portal.answer import Answer, Cause, NoAnswer, Reply, retry_after
+from offer_cancel.portal.auth import SENT, ManagedIdentityAuth
+from offer_cancel.portal.throttle import Throttle
+from offer_cancel.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+BODY_LIMIT = 1024 * 1024  # bytes that are read of a body
+_HEADER_LIMIT = 65536  # bytes of one header: locations can be long
+_NOTHING_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+_UNAUTHORIZED, _TOO_MANY = 401, 429
+
+
+class Portal:
+    """The Cloud Partner Portal API, for one managed identity."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        credential: SteadyCredential,
+        throttle: Throttle,
+        backoff: Backoff,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._settings = settings
+        self._throttle = throttle
+        self._backoff = backoff
+        self._clock = clock
+        self._pauses = 0
+        origin = httpx.URL(settings.api_url)
+        self._auth = ManagedIdentityAuth(credential, settings.api_scope, origin)
+        self._client = _http_client(settings)
+
+    def url(self, target: str) -> str:
+        """The whole URL of a path and query."""
+        return self._settings.api_url + target
+
+    async def cancel(self, publisher_id: str, offer_id: str, emails: str | None) -> Reply:
+        """Cancels what runs for an offer: `POST …/offers/<offerId>/cancel`."""
+        body = {"metadata": {"notification-emails": emails} if emails else {}}
+        headers = {"Content-Type": "application/json"}
+        if self._settings.api_if_match:
+            headers["If-Match"] = self._settings.api_if_match
+        target = self._target(publisher_id, offer_id, "cancel")
+        return await self._call("POST", target, headers, json.dumps(body).encode())
+
+    async def operation(self, publisher_id: str, offer_id: str, operation_id: str) -> Reply:
+        """Reads one operation of an offer: `GET …/operations/<operationId>`."""
+        name = f"operations/{quote(operation_id, safe='$')}"
+        return await self._call("GET", self._target(publisher_id, offer_id, name))
+
+    async def running(self, publisher_id: str, offer_id: str) -> Reply:
+        """Lists what runs for an offer: `GET …/submissions/?status=running`."""
+        target = self._target(publisher_id, offer_id, "submissions/")
+        return await self._call("GET", f"{target}&status=running")
+
+    async def submissions(self, publisher_id: str, offer_id: str) -> Reply:
+        """Lists an offer's operations: `GET …/submissions/`."""
+        return await self._call("GET", self._target(publisher_id, offer_id, "submissions/"))
+
+    async def read(self, target: str) -> Reply:
+        """Reads a location that was resolved, and found to be trusted."""
+        return await self._call("GET", target)
+
+    async def close(self) -> None:
+        """Closes its connections."""
+        await self._client.aclose()
+
+    def _target(self, publisher_id: str, offer_id: str, name: str) -> str:
+        version = self._settings.api_version
+        return f"/api/publishers/{publisher_id}/offers/{offer_id}/{name}?api-version={version}"
+
+    async def _call(
+        self,
+        method: str,
+        target: str,
+        headers: dict[str, str] | None = None,
+        content: bytes | None = None,
+    ) -> Reply:
+        if until := self._throttle.paused_until(self._clock()):
+            return NoAnswer(Cause.THROTTLED, sent=False, until=until)
+        request = self._client.build_request(
+            method, self.url(target), headers=headers, content=content
+        )
+        sent: list[AccessToken] = []
+        request.extensions[SENT] = sent
+        end = asyncio.get_running_loop().time() + self._settings.api_timeout
+        reply: Reply
+        try:
+            reply = await self._exchange(request, end)
+            if reply.status == _UNAUTHORIZED:  # once more, with a fresh token
+                rejected = sent.pop()
+                async with asyncio.timeout_at(end):
+                    await self._auth.renew(rejected)
+                reply = await self._exchange(request, end)
+        except TokenUnavailableError:
+            reply = NoAnswer(Cause.TOKEN, sent=False)
+        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError) as fault:
+            reply = _no_answer(fault, was_sent=bool(sent))
+            log.event(logger, "api.no_answer", logging.WARNING, method=method,
+                      cause=reply.cause.value, **log.fault_fields(fault))  # fmt: skip
+        self._heed(reply)
+        return reply
+
+    async def _exchange(self, request: httpx.Request, end: float) -> Answer:
+        async with asyncio.timeout_at(end):
+            response = await self._client.send(request, auth=self._auth, stream=True)
+        body = None
+        try:
+            async with asyncio.timeout_at(end):
+                body = await _read(response)
+        except (TimeoutError, httpx.HTTPError, aiohttp.ClientError):
+            pass  # the status has arrived: it decides
+        finally:
+            await response.aclose()
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return Answer(response.status_code, headers, body, str(request.url))
+
+    def _heed(self, reply: Reply) -> None:
+        """A 429 pauses everything that this process sends."""
+        if not isinstance(reply, Answer):
+            return
+        if reply.status != _TOO_MANY:
+            self._pauses = 0
+            return
+        now = self._clock()
+        until = self._backoff.until(now, self._pauses, retry_after(reply.headers, now))
+        self._pauses += 1
+        self._throttle.pause(until)
+        log.event(logger, "api.throttled", logging.WARNING, until=until.isoformat())
+
+
+def _http_client(settings: Settings) -> httpx.AsyncClient:
+    context = httpx.create_ssl_context()
+    connections = settings.poll_concurrency + 32  # a tick's polls and the trigger's calls
+
+    def session() -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=connections, ssl=context),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            max_field_size=_HEADER_LIMIT,
+            max_line_size=_HEADER_LIMIT,
+        )
+
+    return httpx.AsyncClient(
+        transport=AiohttpTransport(verify=context, client=session),
+        timeout=httpx.Timeout(settings.api_timeout, connect=min(10, settings.api_timeout)),
+        follow_redirects=False,
+        trust_env=False,
+        # A compressed body could grow without bounds: it is neither asked for nor read.
+        headers={"Accept": "application/json", "Accept-Encoding": "identity"},
+    )
+
+
+async def _read(response: httpx.Response) -> bytes | None:
+    if response.headers.get("content-encoding", "identity").strip().lower() not in ("identity", ""):
+        return None
+    body = bytearray()
+    async for chunk in response.aiter_raw():
+        body += chunk
+        if len(body) > BODY_LIMIT:
+            return None
+    return bytes(body)
+
+
+def _no_answer(fault: Exception, *, was_sent: bool) -> NoAnswer:
+    timed_out = isinstance(fault, TimeoutError | httpx.TimeoutException) and not isinstance(
+        fault,
+        httpx.ConnectTimeout,  # what the transport also calls a reset
+    )
+    cause = Cause.TIME_OUT if timed_out else Cause.NETWORK
+    return NoAnswer(cause, sent=was_sent and not isinstance(fault.__cause__, _NOTHING_SENT))

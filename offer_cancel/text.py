@@ -1,0 +1,32 @@
+"""Texts from outside, made fit to be stored, sent and logged."""
+
+import re
+
+from markupsafe import Markup
+
+ELLIPSIS = "…"
+_EMAIL = re.compile(r"[^\s@<>\"',;]+@[^\s@<>\"',;]+")
+
+
+def cut(text: str, most: int) -> str:
+    """`text` in at most `most` characters; what was cut shows as a final `…`."""
+    return text if len(text) <= most else text[: most - 1] + ELLIPSIS
+
+
+def clean(text: str) -> str:
+    """`text` without lone surrogates and control characters, white space folded."""
+    text = text.encode("utf-8", "replace").decode("utf-8")
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def plain(markup: str, most: int) -> str:
+    """Markup as plain text of at most `most` characters.
+
+    It is cut before the tags go: striping is quadratic on hostile input.
+    """
+    return cut(clean(Markup(cut(markup, 8 * most)).striptags()), most)  # noqa: S704 - stripped
+
+
+def without_emails(text: str) -> str:
+    """`text` with each e-mail address replaced: fit for a log."""
+    return _EMAIL.sub("<e-mail>", text)
