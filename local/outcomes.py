@@ -1,0 +1,86 @@
+"""Reading what the app says: outcome events from their queue, and the rows of its ledger.
+
+Reading only by the public contract (names of fields and columns), never with the app's own code,
+so that what it writes is seen as an outsider sees it.
+"""
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from azure.core.exceptions import ResourceNotFoundError
+from azure.data.tables.aio import TableClient
+from azure.storage.queue.aio import QueueClient
+
+_PAGE = 32
+_RECORDS = "RowKey ge 'request-' and RowKey lt 'request.'"
+_SHOWN = {
+    "httpStatus": "http",
+    "operationStatus": "operation",
+    "attempts": "posts",
+    "polls": "polls",
+    "uncertain": "uncertain",
+}
+_COLUMNS = ["OfferId", "Status", "HttpStatus", "OperationStatus", "Attempts", "Polls"]
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """What the ledger says of one request at the moment."""
+
+    offer_id: str
+    status: str
+    attempts: int
+    polls: int
+
+
+async def take_outcomes(queue: QueueClient) -> list[dict[str, Any]]:
+    """Take the events off the queue."""
+    events = []
+    try:
+        async for message in queue.receive_messages(messages_per_page=_PAGE):
+            events.append(json.loads(base64.b64decode(message.content, validate=True)))
+            await queue.delete_message(message)
+    except ResourceNotFoundError:
+        # The app has not made the queue yet.
+        return events
+    return events
+
+
+async def peek_texts(queue: QueueClient) -> list[str]:
+    """Return the texts of the first messages as they lie on the queue."""
+    return [str(message.content) for message in await queue.peek_messages(_PAGE)]
+
+
+async def read_ledger(table: TableClient) -> list[LedgerRow]:
+    """Return a row per request."""
+    try:
+        return [
+            LedgerRow(
+                offer_id=str(entity["OfferId"]),
+                status=str(entity["Status"]),
+                attempts=int(entity.get("Attempts") or 0),
+                polls=int(entity.get("Polls") or 0),
+            )
+            async for entity in table.query_entities(_RECORDS, select=_COLUMNS)
+        ]
+    except ResourceNotFoundError:
+        # The app has not made the table yet.
+        return []
+
+
+def describe(event: Mapping[str, Any]) -> str:
+    """Return an outcome event as a compact line, and a second one for its error."""
+    data = event.get("data") or {}
+    offer = f"{data.get('publisherId', '?')}/{data.get('offerId', '?')}"
+    parts = [f"{data.get('status', '?'):<9}", f"{offer:<22}"]
+    parts += [f"{label}={data[name]}" for name, label in _SHOWN.items() if name in data]
+    if "durationSeconds" in data:
+        parts.append(f"in {data['durationSeconds']:.1f} s")
+    error = data.get("error")
+    lines = ["  ".join(parts)]
+    if error:
+        lines.append(f"           {error.get('code')}: {error.get('message', '')}")
+    return "\n".join(lines)

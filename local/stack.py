@@ -1,0 +1,186 @@
+"""The whole stack: emulator, identity, portal and the app behind the development host.
+
+Emulator and host are child processes, identity and portal run in this one. Leaving the block ends
+them all, whatever ended it. The app itself is not touched: it is told where everything is through
+the settings an operator would use.
+
+`managed_identity=True` runs the whole chain without a key: Azurite speaks TLS and takes bearer
+tokens, and the app gets the identity-based form of `CANCEL_STORAGE`.
+"""
+
+import asyncio
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from azure.core.exceptions import ResourceExistsError
+from azure.data.tables.aio import TableServiceClient
+from azure.storage.queue.aio import QueueClient, QueueServiceClient
+
+from local.azurite import Azurite
+from local.host import STARTED
+from local.identity import Identity
+from local.portal import Portal
+from local.process import ChildProcess
+from local.tls import TlsFiles, write_tls_files
+
+ROOT = Path(__file__).resolve().parent.parent
+
+_START_SECONDS = 30.0
+# Whatever the developer's own shell says about these must not reach the app.
+_OURS = ("CANCEL_", "PARTNER_", "IDENTITY_", "MSI_", "AZURE_", "WEBSITE_")
+
+
+class Stack:
+    """Everything the app needs to run, and the app; `settings` are its app settings."""
+
+    azurite: Azurite
+    identity: Identity
+    portal: Portal
+    host: ChildProcess
+    requests: QueueClient
+    outcomes: QueueClient
+    poison: QueueClient
+    tables: TableServiceClient
+
+    def __init__(  # noqa: PLR0913 - each a choice of its own, by name
+        self,
+        settings: Mapping[str, str] | None = None,
+        *,
+        with_host: bool = True,
+        managed_identity: bool = False,
+        directory: Path | None = None,
+        location: Path | None = None,
+        app_directory: Path = ROOT,
+        lease_seconds: float = 60.0,
+    ) -> None:
+        self._settings = dict(settings or {})
+        self._with_host = with_host
+        self._managed_identity = managed_identity
+        self._directory = directory
+        self._location = location
+        self._app_directory = app_directory
+        self._lease_seconds = lease_seconds
+        self._tls: TlsFiles | None = None
+        self._stack = AsyncExitStack()
+
+    @property
+    def log_path(self) -> Path:
+        """The host's log; it stays when the stack was given a directory, else it goes with it."""
+        return self.host.log_path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The app settings: where everything is, and what `settings` adds or overrides."""
+        return {
+            "PARTNER_API_URL": self.portal.url,
+            **self._storage_settings(),
+            **self.identity.environment,
+            **self._settings,
+        }
+
+    def setting(self, name: str, default: str) -> str:
+        """Return a setting as the app will see it."""
+        return self._settings.get(name, default)
+
+    async def start_host(self) -> None:
+        """Start the app's host and wait until it listens; RuntimeError shows why it does not."""
+        before = self.log_path.stat().st_size if self.log_path.exists() else 0
+        self.host.start()
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                while self.host.running:
+                    with suppress(FileNotFoundError):
+                        if STARTED.encode() in self.log_path.read_bytes()[before:]:
+                            return
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            self.host.kill()
+        raise RuntimeError(f"the host did not start:\n{self.host.log_tail()}")
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._stack.aclose()
+
+    async def _start(self) -> None:
+        enter = self._stack.enter_async_context
+        directory = self._directory or Path(
+            self._stack.enter_context(tempfile.TemporaryDirectory(prefix="offer-cancellation-"))
+        )
+        if self._managed_identity:
+            self._tls = write_tls_files(directory)
+        self.azurite = await enter(Azurite(self._location, self._tls))
+        self.identity = await enter(Identity())
+        self.portal = await enter(Portal(self.identity))
+        await self._open_clients()
+        self.host = ChildProcess(
+            self._host_command(),
+            directory / "host.log",
+            environment=self._host_environment(),
+            directory=self._app_directory,
+        )
+        self._stack.push_async_callback(self.host.stop)
+        if self._with_host:
+            await self.start_host()
+
+    async def _open_clients(self) -> None:
+        enter = self._stack.enter_async_context
+        connection_string = self.azurite.connection_string
+        options: dict[str, Any] = {}
+        if self._tls is not None:
+            # Read anew for every request, but nothing here is measured.
+            options["connection_verify"] = str(self._tls.authority)
+        queues = await enter(
+            QueueServiceClient.from_connection_string(connection_string, **options)
+        )
+        self.tables = await enter(
+            TableServiceClient.from_connection_string(connection_string, **options)
+        )
+        requests = self.setting("CANCEL_QUEUE", "cancel-requests")
+        self.requests = queues.get_queue_client(requests)
+        self.outcomes = queues.get_queue_client(self.setting("OUTCOME_QUEUE", "cancel-outcomes"))
+        self.poison = queues.get_queue_client(f"{requests}-poison")
+        # The app makes what is missing; these are here so that nobody has to wait for that.
+        for queue in (self.requests, self.outcomes, self.poison):
+            with suppress(ResourceExistsError):
+                await queue.create_queue()
+
+    def _storage_settings(self) -> dict[str, str]:
+        if self._tls is None:
+            return {"CANCEL_STORAGE": self.azurite.connection_string}
+        return {
+            "CANCEL_STORAGE__queueServiceUri": self.azurite.queue_uri,
+            "CANCEL_STORAGE__tableServiceUri": self.azurite.table_uri,
+            "CANCEL_STORAGE__credential": "managedidentity",
+            "CANCEL_STORAGE__clientId": "33333333-3333-3333-3333-333333333333",
+            "SSL_CERT_FILE": str(self._tls.authority),
+        }
+
+    def _host_command(self) -> list[str]:
+        lease = f"--lease-seconds={self._lease_seconds}"
+        return [sys.executable, "-m", "local.host", "--exit-with-parent", lease]
+
+    def _host_environment(self) -> dict[str, str]:
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith(_OURS)
+        }
+        # An app elsewhere still finds this package.
+        path = os.pathsep.join(filter(None, [str(ROOT), inherited.get("PYTHONPATH")]))
+        return {**inherited, "PYTHONPATH": path, **self.environment}
