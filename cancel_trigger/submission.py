@@ -166,7 +166,8 @@ class _Work:
                 given_up = steps.released(claim.current, now, due_at, uncertain=posted)
                 await self._clients.ledger.save(claim.stored, given_up)
         if not is_last:
-            raise InvocationError(f"{type(bug).__name__} on delivery {self._message.deliveries}")
+            text = f"{type(bug).__name__} on delivery {self._message.deliveries}"
+            raise InvocationError(text) from None  # the bug's own text may quote the message
 
     def _log(self, name: str, record: Record, **fields: object) -> None:
         log.event(

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 LAST_SECONDS = 10  # a token this close to its end may expire on its way
 EARLY_SECONDS = 600  # a refresh is tried from here on, while the old token still serves
-RETRY_SECONDS = 30  # between two early tries
+RETRY_SECONDS = 30  # from one try to the next early one
 
 
 class TokenUnavailableError(ClientAuthenticationError):
@@ -64,7 +64,6 @@ class SteadyCredential:
             except TokenUnavailableError:
                 if token is None:
                     raise
-                self._not_before[scopes] = self._clock() + RETRY_SECONDS
                 return token
 
     async def renew(self, *scopes: str, rejected: AccessToken | None) -> AccessToken:
@@ -97,6 +96,7 @@ class SteadyCredential:
         return token.expires_on - now < EARLY_SECONDS and now >= self._not_before.get(scopes, 0)
 
     async def _fetch(self, scopes: tuple[str, ...], claims: str | None = None) -> AccessToken:
+        self._not_before[scopes] = self._clock() + RETRY_SECONDS
         try:
             token = await self._source.get_token(*scopes, claims=claims)
         except Exception as fault:  # also a bare KeyError when the reply lacks a field
@@ -108,7 +108,6 @@ class SteadyCredential:
                 f"no token for {scopes[0]}: {type(fault).__name__} from the identity endpoint"
             ) from fault
         self._tokens[scopes] = token
-        self._not_before.pop(scopes, None)
         return token
 
 

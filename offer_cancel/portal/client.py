@@ -147,7 +147,8 @@ class Portal:
             return
         now = self._clock()
         until = self._backoff.until(now, self._pauses, retry_after(reply.headers, now))
-        self._pauses += 1
+        if not self._throttle.paused_until(now):  # what was in flight together counts once
+            self._pauses += 1
         self._throttle.pause(until)
         log.event(logger, "api.throttled", logging.WARNING, until=until.isoformat())
 
