@@ -12,8 +12,7 @@ from datetime import datetime
 from enum import Enum, auto
 
 from offer_cancel.ledger.record import Record
-from offer_cancel.request import CancelRequest
-from offer_cancel.status import Error, Status
+from offer_cancel.status import Status
 
 
 class Meeting(Enum):
@@ -34,21 +33,3 @@ def meet(record: Record, now: datetime) -> Meeting:
     if record.status is Status.DEFERRED and is_due:
         return Meeting.TAKE_OVER
     return Meeting.LEAVE
-
-
-def reused(record: Record, request: CancelRequest) -> Error | None:
-    """The fault of a request id that already stands for another publisher, offer or guard."""
-    pairs = (
-        ("publisherId", record.publisher_id, request.publisher_id),
-        ("offerId", record.offer_id, request.offer_id),
-        ("operationId", record.operation_id or "", request.operation_id),
-    )
-    differing = [
-        f"{name} is {new!r}: allowed is {old!r}"
-        for name, old, new in pairs
-        if old.casefold() != new.casefold()
-    ]
-    if not differing:
-        return None
-    text = f"requestId {request.request_id!r} belongs to another request: " + "; ".join(differing)
-    return Error("RequestIdReused", text)

@@ -8,7 +8,9 @@ from typing import Self
 import azure.functions as func
 
 from offer_cancel.clock import whole_milliseconds
+from offer_cancel.text import clean, cut
 
+_ID_LIMIT = 128  # characters: a JSON message's own `id`, which can be long, overrides the queue's
 _UNSTORABLE = frozenset(map(chr, (*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF)))
 
 
@@ -28,7 +30,7 @@ class Message:
         if not inserted_at.tzinfo:
             inserted_at = inserted_at.replace(tzinfo=UTC)
         return cls(
-            id=str(message.id or "unknown"),
+            id=cut(clean(message.id or ""), _ID_LIMIT) or "unknown",
             text=_text(message.get_body()),
             inserted_at=whole_milliseconds(inserted_at),
             deliveries=message.dequeue_count or 1,
@@ -42,4 +44,4 @@ def _text(body: bytes) -> str:
     except UnicodeDecodeError:
         text = ""
     is_storable = text and not _UNSTORABLE.intersection(text)
-    return text if is_storable or not body else base64.b64encode(body).decode()
+    return text if is_storable else base64.b64encode(body).decode()

@@ -12,7 +12,7 @@ from azure.core.exceptions import AzureError
 
 from cancel_trigger import attempt, rejection
 from cancel_trigger.decisions import Accept, Defer
-from cancel_trigger.meeting import Meeting, meet, reused
+from cancel_trigger.meeting import Meeting, meet
 from cancel_trigger.message import Message
 from offer_cancel import log
 from offer_cancel.clients import Clients
@@ -22,6 +22,7 @@ from offer_cancel.ledger.entity import NewerRecordError
 from offer_cancel.ledger.record import Record
 from offer_cancel.ledger.table import LostUpdateError
 from offer_cancel.request import CancelRequest, InvalidRequest, parse
+from offer_cancel.reuse import reused
 from offer_cancel.settle import report, settle
 from offer_cancel.status import Ending, Error, Status
 

@@ -7,7 +7,7 @@ they live as long as the process.
 import asyncio
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from weakref import WeakKeyDictionary
 
@@ -16,11 +16,11 @@ from offer_cancel.clock import utc_now
 from offer_cancel.credential import Credentials
 from offer_cancel.ledger.table import Ledger
 from offer_cancel.log import quiet_libraries
+from offer_cancel.once import Once
 from offer_cancel.outcome import Outcomes
 from offer_cancel.portal.client import Portal
-from offer_cancel.portal.throttle import Throttle
 from offer_cancel.settings import Settings, settings
-from offer_cancel.storage import OutQueue, ledger_table, out_queue
+from offer_cancel.storage import OutQueue, PoisonQueue, ledger_table, queue_client
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,10 @@ class Clients:
     portal: Portal
     outcomes: Outcomes
     requests: OutQueue
-    poison: OutQueue
+    poison: PoisonQueue
     backoff: Backoff
     clock: Callable[[], datetime]
+    once: Once = field(default_factory=Once)
 
     async def close(self) -> None:
         """Closes every connection."""
@@ -53,15 +54,15 @@ def make_clients(
     quiet_libraries()
     credentials = Credentials()
     backoff = Backoff(given.backoff_first, given.backoff_max, jitter)
-    outcome_queue = out_queue(given, credentials, given.outcome_queue)
+    outcome_queue = OutQueue(queue_client(given, credentials, given.outcome_queue))
     return Clients(
         settings=given,
         credentials=credentials,
         ledger=Ledger(ledger_table(given, credentials)),
-        portal=Portal(given, credentials.of(given.api_client_id), Throttle(), backoff, clock),
+        portal=Portal(given, credentials.of(given.api_client_id), backoff, clock),
         outcomes=Outcomes(outcome_queue, given.site_name),
-        requests=out_queue(given, credentials, given.cancel_queue),
-        poison=out_queue(given, credentials, given.poison_queue),
+        requests=OutQueue(queue_client(given, credentials, given.cancel_queue)),
+        poison=PoisonQueue(queue_client(given, credentials, given.poison_queue)),
         backoff=backoff,
         clock=clock,
     )

@@ -4,7 +4,6 @@ Nothing is judged here but the form: what the fields may hold is `request`'s bus
 """
 
 import base64
-import binascii
 import hashlib
 import json
 from collections import Counter
@@ -71,7 +70,7 @@ def _plain(text: str) -> str:
         return stripped
     try:
         decoded = base64.b64decode("".join(stripped.split()), validate=True)
-    except binascii.Error:
+    except ValueError:
         raise ValueError("neither JSON, which begins with { or [, nor base64") from None
     return decoded.decode("utf-8").strip(_BLANK)
 

@@ -9,6 +9,7 @@ import traceback
 
 from offer_cancel.text import without_emails
 
+_MOST_ITEMS = 20  # of a list that is logged
 _RESERVED = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
 
@@ -22,12 +23,16 @@ def event(
     if clash := _RESERVED & fields.keys():
         raise ValueError(f"log fields {sorted(clash)} are reserved by the logging module")
     if logger.isEnabledFor(level):
-        extra = {
-            key: without_emails(value) if isinstance(value, str) else value
-            for key, value in fields.items()
-            if value is not None
-        }
+        extra = {key: _masked(value) for key, value in fields.items() if value is not None}
         logger.log(level, name, extra=extra)
+
+
+def _masked(value: object) -> object:
+    if isinstance(value, str):
+        return without_emails(value)
+    if isinstance(value, list):
+        return [_masked(item) for item in value[:_MOST_ITEMS]]
+    return value
 
 
 def fault_fields(fault: BaseException) -> dict[str, str]:

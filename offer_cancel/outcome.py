@@ -145,11 +145,19 @@ def _event(source: str, event_id: str, time: datetime, data: dict[str, Any]) -> 
 
 
 def _shortened(data: dict[str, Any]) -> dict[str, Any]:
-    """The data with its error's message cut until all of it fits; escapes count, too."""
+    """The data with its longest text cut until all of it fits; escapes count, too.
+
+    That is the error's message, unless a hand has edited the record.
+    """
     room = SIZE_LIMIT - 4096  # the attributes: bounded, and far smaller than this
-    while len(json.dumps(data)) > room and len(data["error"]["message"]) > 1:
-        message = data["error"]["message"]
-        data = {**data, "error": {**data["error"], "message": cut(message, len(message) // 2)}}
+    while len(json.dumps(data)) > room:
+        message = data.get("error", {}).get("message", "")
+        name = max((n for n in data if isinstance(data[n], str)), key=lambda n: len(data[n]))
+        if len(message) >= len(data[name]):
+            error = {**data["error"], "message": cut(message, len(message) // 2)}
+            data = {**data, "error": error}
+        else:
+            data = {**data, name: cut(data[name], len(data[name]) // 2)}
     return data
 
 

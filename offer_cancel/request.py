@@ -5,7 +5,7 @@ The fields, their forms and the codes are part of the public contract (see the R
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 
 from email_validator import EmailNotValidError, validate_email
@@ -30,6 +30,7 @@ _GUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 _RFC3339 = re.compile(
     r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)  # past all the same; a table holds none before 1601
 _TRACEPARENT = re.compile(
     r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
     r"|(?!00|ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-[!-~]*)?"
@@ -46,7 +47,7 @@ def _moment(value: object) -> datetime:
     if not isinstance(value, str) or not _RFC3339.fullmatch(value):
         raise ValueError("not RFC 3339")
     try:
-        return whole_milliseconds(datetime.fromisoformat(value.upper()))
+        return max(whole_milliseconds(datetime.fromisoformat(value.upper())), _LONG_AGO)
     except OverflowError:
         raise ValueError("out of range") from None
 
@@ -61,8 +62,8 @@ def _address(value: str) -> str:
         validate_email(value, check_deliverability=False, globally_deliverable=False)
     except EmailNotValidError as error:
         raise ValueError("no e-mail address") from error
-    if "," in value or "." not in value.rpartition("@")[2]:
-        raise ValueError("no e-mail address that fits a comma-separated list")
+    if "." not in value.rpartition("@")[2]:
+        raise ValueError("no public domain")
     return value
 
 
@@ -149,11 +150,13 @@ def parse(text: str, message_id: str) -> CancelRequest | InvalidRequest:
     fallback_id = envelope.request_id or f"msg-{message_id}"
     faults = list(envelope.faults)
     is_readable = bool(envelope.fields) or not faults
+    known = {name: value for name, value in envelope.fields.items() if name in _FIELDS}
     try:
-        request = CancelRequest.model_validate(envelope.fields)
+        request = CancelRequest.model_validate(known)
     except ValidationError as error:
         if is_readable:
-            faults += _faults(error, envelope.fields)
+            faults += _faults(error, known)
+    faults += [_unknown(name) for name in envelope.fields if name not in _FIELDS]
     if not faults:
         return request.identified(fallback_id)
     bad = {fault.field for fault in faults}
@@ -179,12 +182,14 @@ def _faults(error: ValidationError, fields: dict[str, Any]) -> list[Fault]:
     ]
 
 
+def _unknown(name: str) -> Fault:
+    return Fault(shown(name)[1:-1], "an unknown field", f"only {', '.join(sorted(_FIELDS))}")
+
+
 def _fault(place: tuple[int | str, ...], kind: str, fields: dict[str, Any]) -> Fault:
     name = str(place[0])
     if kind == "missing":
         return Fault(name, "missing", _allowed(name))
-    if name not in _FIELDS:
-        return Fault(shown(name)[1:-1], "an unknown field", f"only {', '.join(sorted(_FIELDS))}")
     value = fields[name]
     if len(place) > 1 and isinstance(place[1], int):  # one of several addresses
         items = _addresses(value)

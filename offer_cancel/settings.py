@@ -41,7 +41,7 @@ def _api_url(value: str) -> str:
     secure = url.scheme == "https" or (url.scheme == "http" and _is_loopback(url.hostname or ""))
     if not secure or not url.hostname or "@" in url.netloc or url.path not in ("", "/"):
         raise ValueError("not an allowed origin")
-    if not value.isascii() or any(mark in value for mark in "?#\\ "):
+    if not re.fullmatch(r"[!-~]+", value) or any(mark in value for mark in "?#\\"):
         raise ValueError("more than an origin")
     return value.rstrip("/")
 
@@ -225,8 +225,15 @@ def _describe(fault: ErrorDetails, given: Mapping[str, str]) -> str:
     place = fault["loc"][0]  # the field's own name where its default does not fit
     field = next(f for n, f in Settings.model_fields.items() if place in (n, f.alias))
     name = str(field.alias)
-    value = re.sub(r"//[^/@]*@", "//***@", given.get(name, str(field.default)))
+    value = _masked(given.get(name, str(field.default)))
     return f"{name} is {value!r}: allowed is {field.description}"
+
+
+def _masked(value: str) -> str:
+    """A value without what could be a secret: user info, a SAS, an account key."""
+    value = re.sub(r"//.*@", "//***@", value)
+    hidden = r"(://[^?]*\?|AccountKey=|SharedAccessSignature=).*"
+    return re.sub(hidden, r"\1***", value, flags=re.IGNORECASE)
 
 
 def _storage_faults(given: Mapping[str, str]) -> list[str]:

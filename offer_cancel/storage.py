@@ -5,6 +5,8 @@ and the app's own clients read the same settings. What is missing is created whe
 needed, if the identity may.
 """
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
@@ -53,18 +55,42 @@ class OutQueue:
         await self._client.close()
 
 
-def out_queue(settings: Settings, credentials: Credentials, name: str) -> OutQueue:
+@dataclass(frozen=True, slots=True)
+class Poisoned:
+    """A message of the poison queue."""
+
+    id: str
+    text: str
+    since: datetime | None
+
+
+class PoisonQueue(OutQueue):
+    """The poison queue: the host moves messages there, too, and they stay for replay."""
+
+    async def depth(self) -> int:
+        """How many messages it holds, about; 0 when there is no such queue. Raises AzureError."""
+        try:
+            properties = await self._client.get_queue_properties()
+        except ResourceNotFoundError:
+            return 0
+        return properties.approximate_message_count or 0
+
+    async def peek(self) -> list[Poisoned]:
+        """The oldest messages, at most 32. Raises AzureError."""
+        messages = await self._client.peek_messages(max_messages=32)
+        return [Poisoned(m.id, m.content, m.inserted_on) for m in messages]
+
+
+def queue_client(settings: Settings, credentials: Credentials, name: str) -> QueueClient:
     """A queue of the `CANCEL_STORAGE` account."""
     options = {**_PATIENCE, "initial_backoff": 1, "increment_base": 1, "random_jitter_range": 1}
     if settings.storage:
-        return OutQueue(QueueClient.from_connection_string(settings.storage, name, **options))
-    return OutQueue(
-        QueueClient(
-            settings.storage_queue_url or "",
-            name,
-            credential=credentials.of(settings.storage_client_id),
-            **options,
-        )
+        return QueueClient.from_connection_string(settings.storage, name, **options)
+    return QueueClient(
+        settings.storage_queue_url or "",
+        name,
+        credential=credentials.of(settings.storage_client_id),
+        **options,
     )
 
 

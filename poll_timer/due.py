@@ -32,7 +32,8 @@ async def work_on(row: DueRow, clients: Clients, poll: Poll) -> str:
     try:
         record = await clients.ledger.read(row)
     except (NewerRecordError, UnreadableRecordError) as fault:
-        log.event(logger, "ledger.unreadable_record", logging.ERROR, detail=str(fault))
+        if clients.once.first(str(fault)):
+            log.event(logger, "ledger.unreadable_record", logging.ERROR, detail=str(fault))
         return "unreadable"
     if record is None:
         log.event(logger, "ledger.orphan_due_row", logging.ERROR, row=row.row_key)

@@ -16,6 +16,7 @@ from offer_cancel.ledger.keys import BUCKETS
 from offer_cancel.ledger.table import DueRow
 from offer_cancel.portal.answer import Reply
 from poll_timer.due import work_on
+from poll_timer.watch import notice_poison, restore_due_rows
 
 logger = logging.getLogger(__name__)
 
@@ -46,24 +47,38 @@ class _Tick:
     async def run(self) -> Counter[str]:
         try:
             async with asyncio.timeout_at(self._started + END_WITHIN), asyncio.TaskGroup() as group:
-                group.create_task(self._ensure_queue())
+                for look in (self._ensure_queue, self._restore, self._notice):
+                    group.create_task(self._aside(look))
                 for bucket in BUCKETS:
                     group.create_task(self._read_bucket(bucket, group))
         except TimeoutError:
             log.event(logger, "poll.abandoned", logging.WARNING, came_to=dict(self._came_to))
+        self._came_to = +self._came_to  # without zeroes
         if self._came_to:
             seconds = round(self._loop.time() - self._started, 3)
             log.event(logger, "poll.tick", seconds=seconds, came_to=dict(self._came_to))
         if self._unread:
+            log.event(logger, "ledger.unread", logging.ERROR, buckets=len(self._unread),
+                      **log.fault_fields(self._unread[0]))  # fmt: skip
             raise self._unread[0]
         return self._came_to
 
-    async def _ensure_queue(self) -> None:
-        """Producers need the request queue before the app does."""
+    async def _aside(self, look: Callable[[], Awaitable[None]]) -> None:
+        """What is looked after besides what is due: its failure stays its own."""
         try:
-            await self._clients.requests.ensure()
-        except AzureError as fault:
-            log.event(logger, "queue.not_created", logging.WARNING, **log.fault_fields(fault))
+            await look()
+        except Exception as fault:  # noqa: BLE001 - what is due must not wait for it
+            log.event(logger, "poll.aside_failed", logging.WARNING, look=look.__name__.strip("_"),
+                      **log.fault_fields(fault))  # fmt: skip
+
+    async def _ensure_queue(self) -> None:
+        await self._clients.requests.ensure()  # producers need it before the app does
+
+    async def _restore(self) -> None:
+        self._came_to["restored"] += await restore_due_rows(self._clients)
+
+    async def _notice(self) -> None:
+        self._came_to["poisoned"] += await notice_poison(self._clients)
 
     async def _read_bucket(self, bucket: str, group: asyncio.TaskGroup) -> None:
         now = self._clients.clock()
@@ -75,8 +90,6 @@ class _Tick:
                     return
                 group.create_task(self._work_on(row))
         except AzureError as fault:
-            log.event(logger, "ledger.unread", logging.ERROR, bucket=bucket,
-                      **log.fault_fields(fault))  # fmt: skip
             self._unread.append(fault)
 
     async def _work_on(self, row: DueRow) -> None:

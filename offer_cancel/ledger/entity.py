@@ -83,6 +83,8 @@ def from_row(row: Mapping[str, Any], etag: str) -> Record:
     except ValidationError as error:
         bad = sorted({_COLUMNS[str(fault["loc"][0])] for fault in error.errors()})
         raise UnreadableRecordError(f"{where}: missing or wrong {', '.join(bad)}") from None
+    if naive := [c for n, c in _COLUMNS.items() if _is_naive(getattr(record, n))]:
+        raise UnreadableRecordError(f"{where}: times without an offset: {', '.join(naive)}")
     if keys.record_key(record.request_id) != row.get("RowKey"):
         raise UnreadableRecordError(f"{where}: its RequestId belongs to another row")
     return record
@@ -93,6 +95,10 @@ def _implied(values: Mapping[str, Any]) -> dict[str, Any]:
     status = values.get("status")
     name = "lease_until" if status == Status.SUBMITTING else "next_try_at"
     return {"due_at": values.get(name)}
+
+
+def _is_naive(value: object) -> bool:
+    return isinstance(value, datetime) and value.tzinfo is None
 
 
 def _plain(value: object) -> object:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 
 BUCKETS = "0123456789abcdef"
+RECORD = "request-"
 DUE = "due-"
 
 
@@ -24,7 +25,7 @@ def bucket(request_id: str) -> str:
 
 def record_key(request_id: str) -> str:
     """RowKey of the record."""
-    return f"request-{digest(request_id)}"
+    return f"{RECORD}{digest(request_id)}"
 
 
 def due_key(due_at: datetime, request_id: str) -> str:

@@ -84,10 +84,12 @@ def taken_over(record: Record, now: datetime, lease_seconds: float) -> Record:
     """
     died = record.status is Status.SUBMITTING
     lease_until = after(now, lease_seconds)
+    attempts = record.attempts + died
     return replace(
         record,
         status=Status.SUBMITTING,
-        attempts=record.attempts + died,
+        attempts=attempts,
+        first_attempt_at=record.first_attempt_at if attempts else now,
         uncertain=record.uncertain or died,
         lease_until=lease_until,
         next_try_at=None,
@@ -124,7 +126,7 @@ def released(record: Record, now: datetime, due_at: datetime, *, uncertain: bool
     The due row waits longer, so that the timer does not put a second message on the queue.
     """
     record = deferred(record, now, uncertain=uncertain)
-    return replace(record, due_at=max(due_at, now))
+    return replace(record, due_at=min(due_at, record.deadline))
 
 
 def accepted(

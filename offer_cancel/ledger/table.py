@@ -14,8 +14,10 @@ from azure.core.exceptions import ResourceNotFoundError
 from azure.data.tables.aio import TableClient
 
 from offer_cancel.ledger import entity, keys, transactions
+from offer_cancel.ledger.entity import NewerRecordError, UnreadableRecordError
 from offer_cancel.ledger.record import Record
 from offer_cancel.ledger.transactions import Operation, RefusedError, Transactions
+from offer_cancel.status import Status
 
 _NOT_FOUND = 404
 
@@ -63,58 +65,58 @@ class Ledger:
             if found:  # else it was removed between the two: claimed anew
                 return found[0], found[1] == writer
 
-    async def save(self, before: Record, after: Record, stray: str | None = None) -> Record:
+    async def save(self, before: Record, after: Record) -> Record:
         """Writes the step from `before` to `after`: the record and its due row together.
 
-        `stray` names one more due row to be removed. Raises LostUpdateError.
+        Raises LostUpdateError.
         """
         writer = uuid4().hex
         bucket = keys.bucket(after.request_id)
-        try:
-            etag = await self._transactions.submit(
-                bucket, _operations(before, after, writer, stray)
-            )
-        except RefusedError as refused:
-            found = await self._read(bucket, keys.record_key(after.request_id))
-            if found and found[1] == writer:
-                return replace(after, etag=found[0].etag)
-            if refused.status != _NOT_FOUND or refused.index == 0 or not found:
-                raise LostUpdateError(f"update of {after.request_id!r}: {refused}") from refused
-            etag = await self._save_without_due_row(before, after, writer)
-        return replace(after, etag=etag)
+        writes, removals = _step(before, after, writer)
+        while True:
+            try:
+                etag = await self._transactions.submit(bucket, [*writes, *removals])
+                return replace(after, etag=etag)
+            except RefusedError as refused:
+                found = await self._read(bucket, keys.record_key(after.request_id))
+                if found and found[1] == writer:
+                    return replace(after, etag=found[0].etag)
+                is_row_gone = refused.status == _NOT_FOUND and refused.index >= len(writes)
+                if not found or not is_row_gone:
+                    text = f"update of {after.request_id!r}: {refused}"
+                    raise LostUpdateError(text) from refused
+                removals = []  # the due row to be removed was gone already
 
-    async def _save_without_due_row(self, before: Record, after: Record, writer: str) -> str:
-        """The same step where the due row to be removed was already gone."""
-        operations = [transactions.replace(entity.to_row(after, writer), before.etag)]
-        if after.due_at:
-            operations.append(transactions.put(entity.to_due_row(after)))
-        try:
-            return await self._transactions.submit(keys.bucket(after.request_id), operations)
-        except RefusedError as refused:
-            raise LostUpdateError(f"update of {after.request_id!r}: {refused}") from refused
+    async def repair(self, record: Record, stray: DueRow | None = None) -> bool:
+        """Makes sure that the record has its due row, and not the stray one; whether it wrote.
 
-    async def repair(self, record: Record, stray: DueRow) -> None:
-        """Makes sure that the record has its due row, and not the stray one.
-
-        Nothing happens when the stray row is gone: then a writer had just moved it.
+        It does not when the record has changed, or the stray row is gone: then a writer had just
+        moved it.
         """
-        operations = [transactions.replace(entity.to_row(record, uuid4().hex), record.etag)]
-        if record.due_at:
-            operations.append(transactions.put(entity.to_due_row(record)))
-        operations.append(
-            transactions.delete({"PartitionKey": stray.bucket, "RowKey": stray.row_key})
-        )
+        bucket = keys.bucket(record.request_id)
+        operations = [
+            transactions.replace(entity.to_row(record, uuid4().hex), record.etag),
+            transactions.put(entity.to_due_row(record)),
+        ]
+        if stray:
+            operations.append(transactions.delete(_keys(stray)))
         try:
-            await self._transactions.submit(stray.bucket, operations)
+            await self._transactions.submit(bucket, operations)
         except RefusedError:
-            return
+            return False
+        return True
 
     async def read(self, row: DueRow) -> Record | None:
         """The record that a due row belongs to.
 
         Raises entity.NewerRecordError or entity.UnreadableRecordError.
         """
-        found = await self._read(row.bucket, f"request-{row.digest}")
+        found = await self._read(row.bucket, f"{keys.RECORD}{row.digest}")
+        return found[0] if found else None
+
+    async def find(self, request_id: str) -> Record | None:
+        """The record of a request. Raises what `read` raises."""
+        found = await self._read(keys.bucket(request_id), keys.record_key(request_id))
         return found[0] if found else None
 
     async def remove_due_row(self, row: DueRow) -> None:
@@ -133,6 +135,31 @@ class Ledger:
                 yield DueRow(bucket, row["RowKey"])
         except ResourceNotFoundError:
             return  # no table yet: nothing is due
+
+    async def unfinished(self, bucket: str) -> AsyncIterator[Record | str]:
+        """The records of a bucket that are not final; of an unreadable one, what is wrong.
+
+        Reads the whole bucket's records at the service: for a rare look, not for a tick.
+        """
+        pending = " or ".join(f"Status eq '{s.value}'" for s in Status if not s.is_final)
+        rows = self._table.query_entities(
+            f"PartitionKey eq @bucket and RowKey ge @first and RowKey lt @end and ({pending})",
+            parameters={"bucket": bucket, "first": keys.RECORD, "end": f"{keys.RECORD}~"},
+        )
+        async for row in rows:
+            try:
+                yield entity.from_row(row, str(row.metadata["etag"]))
+            except (NewerRecordError, UnreadableRecordError) as fault:
+                yield str(fault)
+
+    async def pending_rows(self, bucket: str) -> set[DueRow]:
+        """Every due row of a bucket, due or not."""
+        rows = self._table.query_entities(
+            "PartitionKey eq @bucket and RowKey ge @first and RowKey lt @end",
+            parameters={"bucket": bucket, "first": keys.DUE, "end": f"{keys.DUE}~"},
+            select=["RowKey"],
+        )
+        return {DueRow(bucket, row["RowKey"]) async for row in rows}
 
     async def close(self) -> None:
         """Closes its connections."""
@@ -155,16 +182,14 @@ def due_row(record: Record) -> DueRow | None:
     return DueRow(row_keys["PartitionKey"], row_keys["RowKey"])
 
 
-def _operations(before: Record, after: Record, writer: str, stray: str | None) -> list[Operation]:
-    operations = [transactions.replace(entity.to_row(after, writer), before.etag)]
+def _keys(row: DueRow) -> entity.Row:
+    return {"PartitionKey": row.bucket, "RowKey": row.row_key}
+
+
+def _step(before: Record, after: Record, writer: str) -> tuple[list[Operation], list[Operation]]:
+    """What the step writes, and what it removes."""
+    writes = [transactions.replace(entity.to_row(after, writer), before.etag)]
     old, new = due_row(before), due_row(after)
     if new and new != old:
-        operations.append(transactions.put(entity.to_due_row(after)))
-    gone = {row.row_key for row in (old,) if row} | ({stray} if stray else set())
-    if new:
-        gone -= {new.row_key}
-    operations += [
-        transactions.delete({"PartitionKey": keys.bucket(after.request_id), "RowKey": row_key})
-        for row_key in sorted(gone)
-    ]
-    return operations
+        writes.append(transactions.put(entity.to_due_row(after)))
+    return writes, [transactions.delete(_keys(old))] if old and new != old else []

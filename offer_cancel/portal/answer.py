@@ -82,7 +82,7 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     """
     text = headers.get("retry-after", "").strip()
     if text.isascii() and text.isdigit():
-        seconds = float(text[:10])
+        seconds = float(text)
     else:
         try:
             moment = parsedate_to_datetime(text)

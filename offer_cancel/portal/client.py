@@ -40,15 +40,12 @@ class Portal:
         self,
         settings: Settings,
         credential: SteadyCredential,
-        throttle: Throttle,
         backoff: Backoff,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._settings = settings
-        self._throttle = throttle
-        self._backoff = backoff
         self._clock = clock
-        self._pauses = 0
+        self._throttle = Throttle(backoff, clock)
         origin = httpx.URL(settings.api_url)
         self._auth = ManagedIdentityAuth(credential, settings.api_scope, origin)
         self._client = _http_client(settings)
@@ -99,30 +96,59 @@ class Portal:
         headers: dict[str, str] | None = None,
         content: bytes | None = None,
     ) -> Reply:
-        if until := self._throttle.paused_until(self._clock()):
-            return NoAnswer(Cause.THROTTLED, sent=False, until=until)
         request = self._client.build_request(
             method, self.url(target), headers=headers, content=content
         )
+        end = asyncio.get_running_loop().time() + self._settings.api_timeout
+        try:
+            async with asyncio.timeout_at(end):
+                pause_end = await self._throttle.enter()
+        except TimeoutError:
+            return NoAnswer(Cause.THROTTLED, sent=False)
+        if pause_end:
+            return NoAnswer(Cause.THROTTLED, sent=False, until=pause_end)
+        reply: Reply | None = None
+        try:
+            reply = await self._send(request, end)
+        finally:
+            await self._leave(reply)
+        return reply
+
+    async def _leave(self, reply: Reply | None) -> None:
+        if not isinstance(reply, Answer):
+            await self._throttle.leave(refused=None)
+            return
+        asked = retry_after(reply.headers, self._clock())
+        end = await self._throttle.leave(refused=reply.status == _TOO_MANY, asked=asked)
+        if end:
+            log.event(logger, "api.throttled", logging.WARNING, until=end.isoformat())
+
+    async def _send(self, request: httpx.Request, end: float) -> Reply:
         sent: list[AccessToken] = []
         request.extensions[SENT] = sent
-        end = asyncio.get_running_loop().time() + self._settings.api_timeout
-        reply: Reply
         try:
             reply = await self._exchange(request, end)
-            if reply.status == _UNAUTHORIZED:  # once more, with a fresh token
-                rejected = sent.pop()
-                async with asyncio.timeout_at(end):
-                    await self._auth.renew(rejected)
+            if reply.status == _UNAUTHORIZED and await self._has_fresh_token(sent.pop(), end):
                 reply = await self._exchange(request, end)
         except TokenUnavailableError:
-            reply = NoAnswer(Cause.TOKEN, sent=False)
+            return NoAnswer(Cause.TOKEN, sent=False)
         except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError) as fault:
-            reply = _no_answer(fault, was_sent=bool(sent))
-            log.event(logger, "api.no_answer", logging.WARNING, method=method,
-                      cause=reply.cause.value, **log.fault_fields(fault))  # fmt: skip
-        self._heed(reply)
+            failed = _no_answer(fault, was_sent=bool(sent))
+            log.event(
+                logger, "api.no_answer", logging.WARNING, method=request.method,
+                cause=failed.cause.value, **log.fault_fields(fault),
+            )  # fmt: skip
+            return failed
         return reply
+
+    async def _has_fresh_token(self, rejected: AccessToken, end: float) -> bool:
+        """Whether the call is to be repeated; without another token the 401 is its answer."""
+        try:
+            async with asyncio.timeout_at(end):
+                await self._auth.renew(rejected)
+        except (TokenUnavailableError, TimeoutError):
+            return False
+        return True
 
     async def _exchange(self, request: httpx.Request, end: float) -> Answer:
         async with asyncio.timeout_at(end):
@@ -137,20 +163,6 @@ class Portal:
             await response.aclose()
         headers = {name.lower(): value for name, value in response.headers.items()}
         return Answer(response.status_code, headers, body, str(request.url))
-
-    def _heed(self, reply: Reply) -> None:
-        """A 429 pauses everything that this process sends."""
-        if not isinstance(reply, Answer):
-            return
-        if reply.status != _TOO_MANY:
-            self._pauses = 0
-            return
-        now = self._clock()
-        until = self._backoff.until(now, self._pauses, retry_after(reply.headers, now))
-        if not self._throttle.paused_until(now):  # what was in flight together counts once
-            self._pauses += 1
-        self._throttle.pause(until)
-        log.event(logger, "api.throttled", logging.WARNING, until=until.isoformat())
 
 
 def _http_client(settings: Settings) -> httpx.AsyncClient:

@@ -12,7 +12,8 @@ from urllib.parse import SplitResult, parse_qs, unquote, urljoin, urlsplit
 from offer_cancel.status import Ending, Error, Status
 from offer_cancel.text import cut
 
-LONGEST = 4096  # characters
+LONGEST = 4096  # characters, of what is given and of what becomes of it
+_TOO_LONG = f"it is longer than {LONGEST} characters"
 _SHOWN = 1024  # characters that are kept of one that is not followed
 _HEADERS = ("location", "operation-location")
 _BODY_FIELDS = (
@@ -78,12 +79,13 @@ def resolve(given: str, request_url: str, api_version: str) -> Trusted | Untrust
         return Untrusted(given, "its origin is not the API's")
     if not (url.path.startswith("/api/") and _decoded(url.path).startswith("/api/")):
         return Untrusted(given, "its path is not below /api/")
-    return Trusted(_target(url, api_version))
+    target = _target(url, api_version)
+    return Trusted(target) if len(target) <= LONGEST else Untrusted(given, _TOO_LONG)
 
 
 def _malformed(given: str) -> str | None:
     if len(given) > LONGEST:
-        return f"it is longer than {LONGEST} characters"
+        return _TOO_LONG
     if not all("!" <= character <= "~" for character in given):
         return "it has characters that no URL has"
     if "\\" in _decoded(given):
@@ -102,7 +104,8 @@ def _decoded(text: str) -> str:
 
 
 def _origin(url: SplitResult) -> tuple[str, str, int | None]:
-    return url.scheme, url.hostname or "", url.port or _PORTS.get(url.scheme)
+    port = _PORTS.get(url.scheme) if url.port is None else url.port
+    return url.scheme, url.hostname or "", port
 
 
 def _target(url: SplitResult, api_version: str) -> str:

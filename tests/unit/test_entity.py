@@ -1,0 +1,227 @@
+"""A record as a row of the table, and back."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from samples import GUID, NOW, TRACE, moments, record, seconds
+
+from offer_cancel.ledger import entity, keys
+from offer_cancel.ledger.entity import NewerRecordError, UnreadableRecordError
+from offer_cancel.ledger.record import Record
+from offer_cancel.status import Status
+
+SHA = keys.digest("nightly")
+ROW = {
+    "PartitionKey": SHA[0],
+    "RowKey": f"request-{SHA}",
+    "Writer": "w1",
+    "Version": 1,
+    "RequestId": "nightly",
+    "Run": 1,
+    "PublisherId": "contoso",
+    "OfferId": "contoso-offer",
+    "Status": "submitting",
+    "RequestedAt": seconds(-10),
+    "Deadline": seconds(3600),
+    "Attempts": 0,
+    "Polls": 0,
+    "Deferrals": 0,
+    "Uncertain": False,
+    "LeaseUntil": seconds(315),
+    "FirstAttemptAt": NOW,
+    "DueAt": seconds(315),
+}
+WHERE = f"row {SHA[0]}/request-{SHA}"
+
+_maybe_text = st.none() | st.text(max_size=20)
+_maybe_moment = st.none() | moments
+records = st.builds(
+    Record,
+    request_id=st.text(min_size=1, max_size=128),
+    publisher_id=st.text(max_size=20),
+    offer_id=st.text(max_size=20),
+    status=st.sampled_from(Status),
+    requested_at=moments,
+    deadline=moments,
+    notification_emails=_maybe_text,
+    operation_id=_maybe_text,
+    correlation_id=_maybe_text,
+    traceparent=_maybe_text,
+    run=st.integers(1, 100),
+    attempts=st.integers(0, 100),
+    polls=st.integers(0, 10**6),
+    deferrals=st.integers(0, 100),
+    uncertain=st.booleans(),
+    http_status=st.none() | st.integers(100, 599),
+    location=_maybe_text,
+    operation_status=_maybe_text,
+    error_code=_maybe_text,
+    error_message=_maybe_text,
+    lease_until=_maybe_moment,
+    first_attempt_at=_maybe_moment,
+    accepted_at=_maybe_moment,
+    next_try_at=_maybe_moment,
+    refused_since=_maybe_moment,
+    finished_at=_maybe_moment,
+    due_at=moments,
+    etag=st.text(max_size=20),
+)
+
+
+def test_row_of_a_claim() -> None:
+    """A row has the documented columns and the writer's token, none without a value."""
+    assert entity.to_row(record(), "w1") == ROW
+
+
+def test_row_of_a_full_record() -> None:
+    """Every field but the ETag has a column, in PascalCase."""
+    full = record(
+        status=Status.FAILED,
+        notification_emails="jane@contoso.com",
+        operation_id=GUID,
+        correlation_id="release 7",
+        traceparent=TRACE,
+        http_status=202,
+        location="/api/x",
+        operation_status="running",
+        error_code="OperationFailed",
+        error_message="why",
+        accepted_at=NOW,
+        next_try_at=NOW,
+        refused_since=NOW,
+        finished_at=NOW,
+        etag="e1",
+    )
+    expected = ROW | {
+        "Status": "failed",
+        "NotificationEmails": "jane@contoso.com",
+        "OperationId": GUID,
+        "CorrelationId": "release 7",
+        "Traceparent": TRACE,
+        "HttpStatus": 202,
+        "Location": "/api/x",
+        "OperationStatus": "running",
+        "ErrorCode": "OperationFailed",
+        "ErrorMessage": "why",
+        "AcceptedAt": NOW,
+        "NextTryAt": NOW,
+        "RefusedSince": NOW,
+        "FinishedAt": NOW,
+    }
+    row = entity.to_row(full, "w1")
+    assert expected == row
+    assert type(row["Status"]) is str  # the table knows no enums
+
+
+def test_due_row() -> None:
+    """A due row stands in the record's bucket, and says whose it is."""
+    due_keys = {"PartitionKey": SHA[0], "RowKey": f"due-20300131T120515250Z-{SHA}"}
+    assert due_keys == entity.due_keys(record())
+    more = {"RequestId": "nightly", "RequestedAt": seconds(-10)}
+    assert due_keys | more == entity.to_due_row(record())
+
+
+def test_no_due_row() -> None:
+    """Whoever asks a record without a due row for one has a bug."""
+    with pytest.raises(ValueError, match=r"^request .nightly. has no due row$"):
+        entity.due_keys(record(due_at=None))
+
+
+@given(one=records, writer=st.text(max_size=10))
+def test_round_trip(one: Record, writer: str) -> None:
+    """A record comes back from its row as it was."""
+    assert one == entity.from_row(entity.to_row(one, writer), one.etag)
+
+
+class _TableTime(datetime):
+    """Stands in for the table client's own datetime type."""
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        pytest.param(_TableTime(2030, 1, 31, 12, 0, 0, 250_999, UTC), id="finer"),
+        pytest.param(
+            datetime(2030, 1, 31, 13, 0, 0, 250_000, timezone(timedelta(hours=1))), id="offset"
+        ),
+    ],
+)
+def test_times_of_a_row(moment: datetime) -> None:
+    """Times are read as plain UTC in whole milliseconds."""
+    read = entity.from_row(ROW | {"FirstAttemptAt": moment}, "e1").first_attempt_at
+    assert read == NOW
+    assert (datetime, UTC) == (type(read), read.tzinfo)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        pytest.param({}, seconds(315), id="given"),
+        pytest.param({"DueAt": None}, seconds(315), id="submitting: its lease"),
+        pytest.param({"DueAt": None, "Status": "deferred", "NextTryAt": NOW}, NOW, id="deferred"),
+        pytest.param({"DueAt": None, "Status": "accepted", "NextTryAt": NOW}, NOW, id="accepted"),
+        pytest.param({"DueAt": None, "Status": "canceled"}, None, id="final"),
+    ],
+)
+def test_implied_due_time(changes: dict[str, Any], expected: datetime | None) -> None:
+    """Where an operator removed the due time, it follows from the status."""
+    row = {name: value for name, value in (ROW | changes).items() if value is not None}
+    assert expected == entity.from_row(row, "e1").due_at
+
+
+def test_columns_of_others() -> None:
+    """Columns that are not the record's, the table's own among them, are ignored."""
+    row = ROW | {"Timestamp": NOW, "Comment": "checked by hand"}
+    assert record(etag="e1") == entity.from_row(row, "e1")
+
+
+def test_older_rows() -> None:
+    """What a row lacks and has a default takes it."""
+    row = {name: value for name, value in ROW.items() if name not in ("Version", "Run", "Polls")}
+    assert record(etag="e1") == entity.from_row(row, "e1")
+
+
+def test_newer_row() -> None:
+    """A row of a newer version than the code knows is left alone and reported."""
+    with pytest.raises(NewerRecordError) as caught:
+        entity.from_row({"PartitionKey": "0", "RowKey": "r", "Version": 2}, "e1")
+    assert str(caught.value) == "row 0/r is of version 2, newer than 1"
+
+
+@pytest.mark.parametrize(
+    ("changes", "wrong"),
+    [
+        pytest.param({"Status": "done"}, "Status", id="a word that is no status"),
+        pytest.param({"PublisherId": None}, "PublisherId", id="missing"),
+        pytest.param({"Attempts": "many", "Polls": "few"}, "Attempts, Polls", id="several"),
+        pytest.param({"Deadline": "soon"}, "Deadline", id="no time"),
+        pytest.param({"Version": "two"}, "Version", id="no version"),
+        pytest.param(
+            {"Status": "deferred", "NextTryAt": "soon", "DueAt": None}, "DueAt, NextTryAt",
+            id="what follows from it",
+        ),
+    ],
+)  # fmt: skip
+def test_unreadable_row(changes: dict[str, Any], wrong: str) -> None:
+    """A row that is no record is reported with every column at fault."""
+    row = {name: value for name, value in (ROW | changes).items() if value is not None}
+    with pytest.raises(UnreadableRecordError) as caught:
+        entity.from_row(row, "e1")
+    assert f"{WHERE}: missing or wrong {wrong}" == str(caught.value)
+
+
+def test_naive_time() -> None:
+    """A time without an offset, as a hand may write it, is a fault like any other."""
+    with pytest.raises(UnreadableRecordError) as caught:
+        entity.from_row(ROW | {"Deadline": "2030-01-31T12:00:00"}, "e1")
+    assert f"{WHERE}: times without an offset: Deadline" == str(caught.value)
+
+
+def test_row_of_another_request() -> None:
+    """A row whose id was changed by hand belongs to another key."""
+    with pytest.raises(UnreadableRecordError) as caught:
+        entity.from_row(ROW | {"RequestId": "weekly"}, "e1")
+    assert f"{WHERE}: its RequestId belongs to another row" == str(caught.value)

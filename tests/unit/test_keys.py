@@ -1,0 +1,72 @@
+"""The table's keys."""
+
+import re
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from samples import NOW, moments, seconds
+
+from offer_cancel.ledger import keys
+
+HEX = r"[0-9a-f]{64}"
+
+
+def test_keys_of_a_request() -> None:
+    """Record and due row stand in the bucket that is the first digit of the id's SHA-256."""
+    sha = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2's own
+    assert sha == keys.digest("abc")
+    assert keys.bucket("abc") == "b"
+    assert f"request-{sha}" == keys.record_key("abc")
+    assert f"due-20300131T120000250Z-{sha}" == keys.due_key(NOW, "abc")
+    assert sha == keys.due_digest(keys.due_key(NOW, "abc"))
+
+
+def test_there_are_sixteen_buckets() -> None:
+    """The buckets are the sixteen hex digits, each of them in use."""
+    assert sorted(keys.BUCKETS) == sorted({keys.bucket(str(number)) for number in range(300)})
+
+
+def test_due_key_is_in_utc() -> None:
+    """A due row stands by its time in UTC."""
+    prague = datetime(2030, 2, 1, 0, 30, tzinfo=timezone(timedelta(hours=1)))
+    assert keys.due_key(prague, "abc").startswith("due-20300131T233000000Z-")
+
+
+@pytest.mark.parametrize(
+    ("due_in", "is_due"),
+    [
+        pytest.param(-3600.0, True, id="long due"),
+        pytest.param(-0.001, True, id="just due"),
+        pytest.param(0.0, True, id="due now"),
+        pytest.param(0.001, False, id="not yet"),
+    ],
+)
+def test_due_until(due_in: float, is_due: bool) -> None:
+    """The range of due rows ends with those of this millisecond."""
+    assert is_due is (keys.DUE <= keys.due_key(seconds(due_in), "abc") < keys.due_until(NOW))
+
+
+def test_records_are_not_due_rows() -> None:
+    """A record never falls in the range of due rows."""
+    assert not keys.DUE <= keys.record_key("abc") < keys.due_until(seconds(10**9))
+
+
+@given(one=moments, other=moments, request_id=st.text(), other_id=st.text())
+def test_due_keys_sort_as_time_does(
+    one: datetime, other: datetime, request_id: str, other_id: str
+) -> None:
+    """Due rows of different times sort by time, whoever they belong to, and range by it."""
+    one_key, other_key = keys.due_key(one, request_id), keys.due_key(other, other_id)
+    if one != other:
+        assert (one < other) is (one_key < other_key)
+    assert (one <= other) is (one_key < keys.due_until(other))
+
+
+@given(request_id=st.text(), due_at=moments)
+def test_keys_fit_the_service(request_id: str, due_at: datetime) -> None:
+    r"""Keys never hold `/ \ # ?` or control characters, whatever the request id holds."""
+    assert re.fullmatch("[0-9a-f]", keys.bucket(request_id))
+    assert re.fullmatch(rf"request-{HEX}", keys.record_key(request_id))
+    assert re.fullmatch(rf"due-\d{{8}}T\d{{9}}Z-{HEX}", keys.due_key(due_at, request_id))
