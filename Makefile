@@ -2,15 +2,22 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+BIN313 := .venv-313/bin
 SOURCES := function_app.py cancel_trigger poll_timer offer_cancel local tests
+
+# Python 3.13, as in Azure: on the PATH or among pyenv's, and one that runs (a shim may not).
+PYTHON313 ?= $(shell for python in python3.13 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.13.*/bin/python3.13; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null && echo "$$python" && break; done)
+# What runs in Microsoft's worker, which is there from Python 3.13 on.
+WORKER_SUITES := tests/conformance tests/agreement
 
 # The modules that decide: pure, and covered to the last branch.
 DECISIONS := cancel_trigger/decisions.py,cancel_trigger/meeting.py,cancel_trigger/message.py,poll_timer/decisions.py,poll_timer/message.py,offer_cancel/backoff.py,offer_cancel/envelope.py,offer_cancel/request.py,offer_cancel/outcome.py,offer_cancel/ledger/keys.py,offer_cancel/ledger/record.py,offer_cancel/ledger/entity.py,offer_cancel/portal/answer.py,offer_cancel/portal/location.py,offer_cancel/portal/operation.py,offer_cancel/portal/throttle.py
 
-.PHONY: help demo run stack test check format install clean
+.PHONY: help demo run stack test test-here test-worker test-313 test-rest-313 check format install clean
 
 help:  ## Show this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
 
 demo: install  ## Send a dozen requests through the whole stack and watch them end
 	@$(BIN)/python -m local.demo
@@ -21,10 +28,36 @@ run: install  ## Keep the local stack up, to send requests to
 stack: install  ## The same without the app, for `func start`; writes local.settings.json
 	@$(BIN)/python -m local.run --no-host --write-settings
 
-test: install  ## Run every test, with coverage
-	$(BIN)/python -m pytest --cov --cov-report=term
+test: test-here test-worker  ## Run every test, with coverage; on Python 3.13, too, what needs the worker
+
+test-here: install
+	$(BIN)/python -m pytest $(WORKER_SUITES:%=--ignore=%) --cov --cov-report=term
 	@echo "The decision modules, every branch:"
 	$(BIN)/python -m coverage report --include=$(DECISIONS) --fail-under=100
+
+test-313: test-worker test-rest-313  ## Run the unit, integration and worker tests on Python 3.13
+
+test-worker: node_modules/.installed
+	@$(call on_313,$(WORKER_SUITES))
+
+test-rest-313: node_modules/.installed
+	@$(call on_313,tests/unit tests/integration)
+
+# Runs suites on Python 3.13; the only tests that are ever left out, and never quietly.
+define on_313
+if [ -z "$(PYTHON313)" ]; then \
+	echo "*** NOT RUN, there is no Python 3.13 (make PYTHON313=/path/to/python3.13 …): $(1) ***"; \
+else \
+	$(MAKE) --silent --no-print-directory .venv-313/.installed PYTHON313="$(PYTHON313)" && \
+	echo "On Python 3.13: $(1)" && $(BIN313)/python -m pytest $(1); \
+fi
+endef
+
+chaos: install  ## Take the stack apart while it works, and count what got lost; SEED=n repeats a plan
+	@$(BIN)/python -m local.chaos $(if $(SEED),--seed $(SEED))
+
+soak: install  ## Print what size and endurance cost
+	@$(BIN)/python -m local.soak
 
 check: install  ## Lint, format and types
 	$(BIN)/ruff check $(SOURCES)
@@ -45,10 +78,16 @@ install: .venv/.installed node_modules/.installed
 	$(BIN)/python -m pip install --disable-pip-version-check --requirement requirements-dev.txt
 	@touch $@
 
+.venv-313/.installed: requirements.txt requirements-dev.txt requirements-313.txt
+	@echo "Installing Python packages into .venv-313 …"
+	$(PYTHON313) -m venv .venv-313
+	$(BIN313)/python -m pip install --disable-pip-version-check --requirement requirements-313.txt
+	@touch $@
+
 node_modules/.installed: package.json package-lock.json
 	@echo "Installing the storage emulator into node_modules …"
 	npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 clean:  ## Remove what was installed and made
-	rm -rf .venv node_modules .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-313 node_modules .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -17,7 +17,7 @@ from aiohttp import web
 from local.identity import Identity
 from local.portal_rules import AUDIENCE, Refusal, check_cancel, check_query, split_slot_id
 from local.portal_script import NOT_FOUND, Answer, Fault, Kind, Script, Seen
-from local.server import serve
+from local.server import Server
 
 _TRICKLE_SECONDS = 0.05
 _OFFER = "/api/publishers/{publisher}/offers/{offer}"
@@ -34,6 +34,7 @@ class Portal:
         self._identity = identity
         self._scripts: dict[tuple[str, str], Script] = {}
         self._given: dict[tuple[str, str, Kind], int] = {}
+        self._server: Server | None = None
         self._stack = AsyncExitStack()
 
     def script(self, offer_id: str, script: Script, publisher_id: str = "contoso") -> None:
@@ -50,6 +51,25 @@ class Portal:
             for seen in self.seen
         )
 
+    def respond(self, request: web.Request, kind: Kind, publisher: str, offer: str) -> Answer:
+        """Decide on an answer, by the offer's script; a portal of another mind overrides this."""
+        del request
+        script = self._scripts.get((publisher, offer), self.default)
+        answers = script.answers(kind) or self.default.answers(kind) or (NOT_FOUND,)
+        given = self._given.get((publisher, offer, kind), 0)
+        self._given[publisher, offer, kind] = given + 1
+        return answers[min(given, len(answers) - 1)]
+
+    async def close_port(self) -> None:
+        """Be gone: refuse connections, and break off those that there are."""
+        if self._server is not None:
+            await self._server.close_port()
+
+    async def open_port(self) -> None:
+        """Be back, at the same address."""
+        if self._server is not None:
+            await self._server.open_port()
+
     async def __aenter__(self) -> Self:
         app = web.Application()
         app.router.add_post(f"{_OFFER}/cancel", self._cancel)
@@ -57,7 +77,8 @@ class Portal:
         app.router.add_get(f"{_OFFER}/submissions/", self._submissions, allow_head=False)
         app.router.add_get("/api/operations/{id}", self._slot_operation, allow_head=False)
         app.router.add_route("*", "/{rest:.*}", self._unknown)
-        self.url = await self._stack.enter_async_context(serve(app))
+        self._server = await self._stack.enter_async_context(Server(app))
+        self.url = self._server.url
         return self
 
     async def __aexit__(
@@ -114,7 +135,7 @@ class Portal:
     async def _answer(
         self, request: web.Request, kind: Kind, publisher: str, offer: str, body: str = ""
     ) -> web.StreamResponse:
-        answer = self._next(kind, publisher, offer)
+        answer = self.respond(request, kind, publisher, offer)
         headers = dict(request.headers)
         headers.pop("Authorization", None)
         self.seen.append(
@@ -135,13 +156,6 @@ class Portal:
         if answer.fault != Fault.TRICKLE and answer.delay_seconds:
             await asyncio.sleep(answer.delay_seconds)
         return await self._send(request, answer)
-
-    def _next(self, kind: Kind, publisher: str, offer: str) -> Answer:
-        script = self._scripts.get((publisher, offer), self.default)
-        answers = script.answers(kind) or self.default.answers(kind) or (NOT_FOUND,)
-        given = self._given.get((publisher, offer, kind), 0)
-        self._given[publisher, offer, kind] = given + 1
-        return answers[min(given, len(answers) - 1)]
 
     async def _send(self, request: web.Request, answer: Answer) -> web.StreamResponse:
         body, headers = answer.render(self.url)

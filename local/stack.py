@@ -12,7 +12,7 @@ import asyncio
 import os
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from types import TracebackType
@@ -33,7 +33,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 _START_SECONDS = 30.0
 # Whatever the developer's own shell says about these must not reach the app.
-_OURS = ("CANCEL_", "PARTNER_", "IDENTITY_", "MSI_", "AZURE_", "WEBSITE_")
+_OURS = ("CANCEL_", "OUTCOME_", "LEDGER_", "POLL_", "BACKOFF_", "PARTNER_",
+         "IDENTITY_", "MSI_", "AZURE_", "WEBSITE_")  # fmt: skip
 
 
 class Stack:
@@ -58,6 +59,7 @@ class Stack:
         location: Path | None = None,
         app_directory: Path = ROOT,
         lease_seconds: float = 60.0,
+        make_portal: Callable[[Identity], Portal] = Portal,
     ) -> None:
         self._settings = dict(settings or {})
         self._with_host = with_host
@@ -66,6 +68,7 @@ class Stack:
         self._location = location
         self._app_directory = app_directory
         self._lease_seconds = lease_seconds
+        self._make_portal = make_portal
         self._tls: TlsFiles | None = None
         self._stack = AsyncExitStack()
 
@@ -88,20 +91,32 @@ class Stack:
         """Return a setting as the app will see it."""
         return self._settings.get(name, default)
 
-    async def start_host(self) -> None:
-        """Start the app's host and wait until it listens; RuntimeError shows why it does not."""
-        before = self.log_path.stat().st_size if self.log_path.exists() else 0
-        self.host.start()
+    def add_host(self, log_path: Path) -> ChildProcess:
+        """One more host for the app, with the same settings; not started, stopped with the rest."""
+        host = ChildProcess(
+            self._host_command(),
+            log_path,
+            environment=self._host_environment(),
+            directory=self._app_directory,
+        )
+        self._stack.push_async_callback(host.stop)
+        return host
+
+    async def start_host(self, host: ChildProcess | None = None) -> None:
+        """Start a host and wait until it listens; RuntimeError shows why it does not."""
+        host = host or self.host
+        before = host.log_path.stat().st_size if host.log_path.exists() else 0
+        host.start()
         try:
             async with asyncio.timeout(_START_SECONDS):
-                while self.host.running:
+                while host.running:
                     with suppress(FileNotFoundError):
-                        if STARTED.encode() in self.log_path.read_bytes()[before:]:
+                        if STARTED.encode() in host.log_path.read_bytes()[before:]:
                             return
                     await asyncio.sleep(0.05)
         except TimeoutError:
-            self.host.kill()
-        raise RuntimeError(f"the host did not start:\n{self.host.log_tail()}")
+            host.kill()
+        raise RuntimeError(f"the host did not start:\n{host.log_tail()}")
 
     async def __aenter__(self) -> Self:
         try:
@@ -128,15 +143,9 @@ class Stack:
             self._tls = write_tls_files(directory)
         self.azurite = await enter(Azurite(self._location, self._tls))
         self.identity = await enter(Identity())
-        self.portal = await enter(Portal(self.identity))
+        self.portal = await enter(self._make_portal(self.identity))
         await self._open_clients()
-        self.host = ChildProcess(
-            self._host_command(),
-            directory / "host.log",
-            environment=self._host_environment(),
-            directory=self._app_directory,
-        )
-        self._stack.push_async_callback(self.host.stop)
+        self.host = self.add_host(directory / "host.log")
         if self._with_host:
             await self.start_host()
 
