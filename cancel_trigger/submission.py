@@ -6,6 +6,7 @@ host delivers the message again. Everything else ends with the message handled.
 
 import logging
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Self
 
 from azure.core.exceptions import AzureError
@@ -80,6 +81,7 @@ class _Work:
         self._clients = clients
         self._request: CancelRequest | None = None
         self._claim: Claim | None = None
+        self._met: Record | None = None
 
     async def run(self) -> None:
         request = parse(self._message.text, self._message.id)
@@ -92,6 +94,7 @@ class _Work:
         if first.is_past_deadline(now):
             first = replace(steps.expired(first, now), due_at=None)
         record, is_new = await self._clients.ledger.claim(first)
+        self._met = None if is_new else record
         if not is_new:
             await self._meet(record, request)
         elif record.status.is_final:
@@ -149,26 +152,33 @@ class _Work:
         await settle(self._clients.ledger, self._clients.outcomes, before, final)
 
     async def give_up(self, bug: Exception) -> None:
-        """After a bug: the claim is released, and on the fifth delivery the request ends."""
+        """After a bug: the claim is released, and on the fifth delivery the request ends.
+
+        A record that is somebody else's, or final, is never ended here: then the message goes on
+        coming back, and the ledger or the timer does what is left to do.
+        """
         now = self._clients.clock()
         error = Error("InternalError", f"an unexpected {type(bug).__name__}; see the logs")
         is_last = self._message.deliveries >= LAST_DELIVERY
-        if is_last and self._claim is None:
+        if is_last and self._met and meet(self._met, now) is Meeting.TAKE_OVER:
+            self._claim = self._claim or Claim.of(self._met)
+        if is_last and self._claim:
+            final = steps.finished(self._claim.current, now, Ending(Status.FAILED, error))
+            await self._settle(self._claim.stored, final)
+        elif is_last and self._met is None:
             what = self._request or InvalidRequest(faults=(), request_id=f"msg-{self._message.id}")
             await rejection.reject(self._message, what, error, self._clients, Status.FAILED)
-        elif self._claim and self._claim.stored.status is Status.SUBMITTING:
-            claim = self._claim
-            if is_last:
-                final = steps.finished(claim.current, now, Ending(Status.FAILED, error))
-                await self._settle(claim.stored, final)
-            else:
-                posted = claim.current.attempts > claim.stored.attempts
-                due_at = after(now, self._clients.settings.lease_seconds)
-                given_up = steps.released(claim.current, now, due_at, uncertain=posted)
-                await self._clients.ledger.save(claim.stored, given_up)
-        if not is_last:
+        else:
+            if self._claim:
+                await self._release(self._claim, now)
             text = f"{type(bug).__name__} on delivery {self._message.deliveries}"
             raise InvocationError(text) from None  # the bug's own text may quote the message
+
+    async def _release(self, claim: Claim, now: datetime) -> None:
+        posted = claim.current.attempts > claim.stored.attempts
+        due_at = after(now, self._clients.settings.lease_seconds)
+        given_up = steps.released(claim.current, now, due_at, uncertain=posted)
+        await self._clients.ledger.save(claim.stored, given_up)
 
     def _log(self, name: str, record: Record, **fields: object) -> None:
         log.event(

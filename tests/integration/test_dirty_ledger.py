@@ -1,0 +1,221 @@
+"""Rows that are malformed, half there, or edited by hand; messages that the host gave up.
+
+They are set right, or reported once, and never stop a tick.
+"""
+
+import json
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from azure.data.tables import UpdateMode
+from harness import PUBLISHER, REQUEST_ID, Harness
+
+from local.portal_script import Answer
+from offer_cancel.ledger import keys
+
+OTHER = "r-healthy"
+SWEEP = 300  # seconds between two looks at a bucket
+Edit = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+async def _accepted(harness: Harness, request_id: str = REQUEST_ID) -> dict[str, Any]:
+    harness.accept(Answer(200, {"status": "completed"}))
+    await harness.submit(requestId=request_id)
+    return await harness.record(request_id)
+
+
+async def _edit(harness: Harness, **columns: object) -> None:
+    """An operator edits a record in the portal."""
+    row = {**await harness.record(), **columns}
+    row = {name: value for name, value in row.items() if value is not None}
+    await harness.table.upsert_entity(row, mode=UpdateMode.REPLACE)
+
+
+async def _add_due_row(harness: Harness, seconds: float, request_id: str = REQUEST_ID) -> str:
+    key = keys.due_key(harness.clock.at(seconds), request_id)
+    row = {"PartitionKey": keys.bucket(request_id), "RowKey": key}
+    await harness.table.upsert_entity(row)
+    return key
+
+
+async def _remove_due_rows(harness: Harness) -> None:
+    for key in await harness.due_rows():
+        await harness.table.delete_entity(keys.bucket(REQUEST_ID), key)
+
+
+async def _sweep(harness: Harness) -> None:
+    """Ticks until every bucket of the table has been looked at."""
+    for _ in keys.BUCKETS:
+        await harness.tick_after(SWEEP)
+
+
+def _logged(caplog: pytest.LogCaptureFixture, name: str) -> list[logging.LogRecord]:
+    return [record for record in caplog.records if record.message == name]
+
+
+async def test_due_row_without_record(harness: Harness, caplog: pytest.LogCaptureFixture) -> None:
+    """A due row without a record is reported and removed; the others are worked on."""
+    await _accepted(harness, OTHER)
+    await _add_due_row(harness, 0, "r-nobody")
+    await harness.tick_after(60)
+    assert "canceled" == (await harness.record(OTHER))["Status"]
+    assert [] == await harness.due_rows("r-nobody")
+    await harness.tick_after(60)
+    assert 1 == len(_logged(caplog, "ledger.orphan_due_row"))
+
+
+async def test_record_without_due_row(harness: Harness, caplog: pytest.LogCaptureFixture) -> None:
+    """A pending record that has lost its due row gets it back, and ends."""
+    await _accepted(harness)
+    await _remove_due_rows(harness)
+    await _sweep(harness)
+    await harness.ends("canceled")
+    assert 1 == len(_logged(caplog, "ledger.due_row_restored"))
+
+
+async def test_healthy_records_are_left_alone(harness: Harness) -> None:
+    """Looking for lost due rows changes nothing where none is lost."""
+    await _accepted(harness)
+    harness.accept(Answer(200, {"status": "running"}))
+    await _sweep(harness)
+    await harness.holds("accepted")
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        pytest.param({"Status": "weird"}, id="unknown status"),
+        pytest.param({"Deadline": None}, id="no deadline"),
+        pytest.param({"Attempts": "many"}, id="attempts no number"),
+        pytest.param({"RequestId": "another"}, id="another request's id"),
+        pytest.param({"Version": 99}, id="a newer version"),
+    ],
+)
+async def test_unreadable_record(
+    harness: Harness, caplog: pytest.LogCaptureFixture, columns: dict[str, object]
+) -> None:
+    """A record that cannot be read is left as it is, reported once, and stops nothing."""
+    await _accepted(harness)
+    await _edit(harness, **columns)
+    edited, rows = await harness.record(), await harness.due_rows()
+    await _accepted(harness, OTHER)
+    await harness.tick_after(60)
+    await harness.tick_after(60)
+    assert "canceled" == (await harness.record(OTHER))["Status"]
+    assert (edited, rows) == (await harness.record(), await harness.due_rows())
+    assert 1 == len(_logged(caplog, "ledger.unreadable_record"))
+
+
+async def test_newer_record_meets_a_message(harness: Harness) -> None:
+    """A message for a record of a newer version is completed; the record keeps its due row."""
+    await _accepted(harness)
+    await _edit(harness, Version=99)
+    edited = await harness.record()
+    await harness.submit()
+    assert (edited, []) == (await harness.record(), await harness.waiting())
+    assert 1 == harness.count("cancel")
+
+
+@pytest.mark.parametrize("seconds", [-3600, 40], ids=["earlier", "later"])
+async def test_next_try_edited(harness: Harness, seconds: float) -> None:
+    """Whoever edits NextTryAt by hand does not stop a request."""
+    await _accepted(harness)
+    await _edit(harness, NextTryAt=harness.clock.at(seconds))
+    await harness.tick_after(120)
+    await harness.ends("canceled")
+
+
+async def test_due_at_edited(harness: Harness) -> None:
+    """A due row that does not match its record is replaced by the right one; then it goes on."""
+    await _accepted(harness)
+    await _edit(harness, DueAt=harness.clock.at(90))
+    await harness.tick_after(60)
+    assert await harness.due_at(90)
+    await harness.tick_after(60)
+    await harness.ends("canceled")
+
+
+async def test_row_of_an_older_version(harness: Harness) -> None:
+    """Columns that an older version did not have are done without."""
+    await _accepted(harness)
+    older = dict.fromkeys(("Version", "DueAt", "Deferrals", "Writer", "FirstAttemptAt"))
+    await _edit(harness, **older)
+    await harness.tick_after(60)
+    await harness.ends("canceled")
+
+
+async def test_two_due_rows(harness: Harness) -> None:
+    """A second due row goes when it comes due; the request's own stays."""
+    await _accepted(harness)
+    await _add_due_row(harness, 10)
+    (own, *_) = [key for key in await harness.due_rows() if not key.startswith(
+        keys.due_key(harness.clock.at(10), REQUEST_ID))]  # fmt: skip
+    await harness.tick_after(15)
+    assert [own] == await harness.due_rows()
+
+
+async def test_due_row_gone_at_the_write(harness: Harness) -> None:
+    """A step whose due row somebody removed meanwhile is written all the same."""
+    harness.script(cancel=[Answer(429, headers={"Retry-After": "30"}), Answer(200)])
+    await harness.submit()
+    await harness.tick_after(60)
+    await _remove_due_rows(harness)
+    await harness.deliver()
+    await harness.ends("canceled")
+
+
+async def _poison(harness: Harness, **fields: object) -> None:
+    """The host gives a message up."""
+    text = {"publisherId": PUBLISHER, "offerId": harness.offer, "requestId": REQUEST_ID, **fields}
+    await harness.clients.poison.send(json.dumps(text))
+
+
+async def test_message_given_up_before_its_claim(
+    harness: Harness, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is logged once, with its request id, and stays for replay."""
+    await _poison(harness, requestId="never-claimed")
+    first = await harness.tick()
+    await harness.tick()
+    assert ["never-claimed"] == [
+        getattr(record, "requestId", "") for record in _logged(caplog, "poison.unclaimed")
+    ]
+    assert ({"poisoned": 1}, 1) == (dict(first), len(await harness.poison()))
+
+
+async def test_message_given_up_after_its_end(harness: Harness) -> None:
+    """Its event may not have been sent: it is sent again, with the same id."""
+    harness.script(cancel=[Answer(200)])
+    await harness.submit()
+    await _poison(harness)
+    await harness.tick()
+    await harness.tick()
+    await harness.ends("canceled", events=2)
+
+
+async def test_message_given_up_long_ago(harness: Harness) -> None:
+    """A restart does not repeat the events of old poison messages."""
+    harness.script(cancel=[Answer(200)])
+    await harness.submit()
+    await _poison(harness)
+    harness.clock.advance(timedelta(days=2).total_seconds())
+    await harness.tick()
+    await harness.ends("canceled", events=1)
+
+
+async def test_messages_that_the_app_poisoned(
+    harness: Harness, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They are no news: an invalid one, and one whose id another request has."""
+    harness.script(cancel=[Answer(200)])
+    await harness.submit()
+    await harness.submit(offerId="another-offer")
+    await harness.send("no request")
+    await harness.deliver()
+    sent = len(await harness.outcomes())
+    await harness.tick()
+    assert (2, sent) == (len(await harness.poison()), len(await harness.outcomes()))
+    assert [] == _logged(caplog, "poison.unclaimed")

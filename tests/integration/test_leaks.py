@@ -1,0 +1,46 @@
+"""The search for secrets finds them: it stands behind every other test here."""
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+from azure.data.tables import UpdateMode
+from harness import Harness
+from leaks import LogRecords, tokens_stored
+
+TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJhdWQiOiJodHRwczovL2Nsb3VkIn0.c2lnbmF0dXJl"
+
+
+@pytest.fixture
+def records() -> Iterator[LogRecords]:
+    """A collection of log records of its own."""
+    records, logger = LogRecords(), logging.getLogger("tests.leaks")
+    logger.addHandler(records)
+    logger.propagate = False
+    yield records
+    logger.removeHandler(records)
+
+
+@pytest.mark.parametrize(
+    "text", [TOKEN, "GET /api/x?api-version=2017-10-31", "?sig=abc", "to jane@contoso.com"]
+)
+def test_secrets_in_logs_are_found(records: LogRecords, text: str) -> None:
+    """In a message, in a field, and in a traceback."""
+    logger = logging.getLogger("tests.leaks")
+    logger.error("in the message: %s", text)
+    logger.error("in a field", extra={"detail": text})
+    try:
+        raise ValueError(text)
+    except ValueError:
+        logger.exception("in a traceback")
+    logger.error("nothing here")
+    assert 3 == len(records.secrets())
+
+
+async def test_tokens_in_storage_are_found(harness: Harness) -> None:
+    """In a row."""
+    await harness.submit()
+    row = await harness.record()
+    await harness.table.update_entity({**row, "CorrelationId": TOKEN})
+    assert 1 == len(await tokens_stored(harness))
+    await harness.table.update_entity(row, mode=UpdateMode.REPLACE)

@@ -1,0 +1,142 @@
+"""A tick's bounds: polls in flight, time to begin, time to end; one bad row stops nothing."""
+
+from datetime import datetime, timedelta
+from importlib import import_module
+
+import pytest
+from harness import FIRST_WAIT, Harness, MakeHarness
+
+from local.portal_script import Answer, Fault
+
+tick_module = import_module("poll_timer.tick")  # the package has a function of that name
+DONE = Answer(200, {"status": "completed"})
+SLOW = timedelta(seconds=0.2)
+
+
+async def accept(harness: Harness, how_many: int) -> list[str]:
+    """Accepted requests for the test's offer; their ids."""
+    names = [f"r-{index}" for index in range(1, how_many + 1)]
+    for name in names:
+        await harness.submit(requestId=name)
+    return names
+
+
+def most_at_once(starts: list[datetime], lasts: timedelta) -> int:
+    """The most calls in flight at a time, when each lasts that long at least."""
+    return max(sum(start <= other < start + lasts for other in starts) for start in starts)
+
+
+async def test_polls_in_flight_are_bounded(make_harness: MakeHarness) -> None:
+    """Many at once, never more than POLL_CONCURRENCY, and every one of them polled."""
+    harness = make_harness(POLL_CONCURRENCY="4")
+    slow = Answer(200, {"status": "completed"}, delay_seconds=SLOW.total_seconds())
+    harness.accept(slow)
+    names = await accept(harness, 14)
+
+    assert await harness.tick_after(FIRST_WAIT) == {"canceled": len(names)}
+
+    starts = [seen.at for seen in harness.seen("operation")]
+    assert len(starts) == 14
+    assert 1 < most_at_once(starts, SLOW) <= 4
+    for name in names:
+        await harness.check_rule_1(name)
+
+
+async def test_no_poll_begins_late_in_a_tick(
+    make_harness: MakeHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What has not begun by then is still due, and was no poll."""
+    harness = make_harness(POLL_CONCURRENCY="2")
+    harness.accept(Answer(200, {"status": "completed"}, delay_seconds=0.5))
+    await accept(harness, 6)
+    monkeypatch.setattr(tick_module, "START_WITHIN", 0.45)
+
+    came_to = await harness.tick_after(FIRST_WAIT)
+
+    assert came_to["canceled"] == harness.count("operation") <= 2
+    for name in ("r-1", "r-6"):
+        await harness.check_rule_1(name)
+    monkeypatch.undo()
+    assert (await harness.tick())["canceled"] == 6 - came_to["canceled"]
+
+
+async def test_polls_in_flight_at_the_end_are_abandoned(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are still due, and cost nothing but time."""
+    harness.accept(Answer(fault=Fault.HANG))
+    await harness.submit()
+    monkeypatch.setattr(tick_module, "END_WITHIN", 0.5)
+
+    await harness.tick_after(FIRST_WAIT)
+
+    await harness.holds("accepted", Polls=0)
+    assert await harness.due_at(FIRST_WAIT)
+    monkeypatch.undo()
+    harness.script(operation=[DONE])
+    assert await harness.tick() == {"canceled": 1}
+    await harness.ends("canceled")
+
+
+def test_the_bounds_of_a_tick() -> None:
+    """No poll begins after 120 s, and at 240 s the rest is abandoned."""
+    assert (tick_module.START_WITHIN, tick_module.END_WITHIN) == (120, 240)
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [{"Status": "stuck"}, {"Version": 2}, {"Deadline": None}, {"RequestId": "another"}],
+    ids=str,
+)
+async def test_one_row_that_cannot_be_read_stops_nothing(
+    harness: Harness, columns: dict[str, object]
+) -> None:
+    """It is left alone, due row and all, and reported; the others are polled."""
+    harness.accept(DONE)
+    names = await accept(harness, 4)
+    await harness.edit("r-2", **columns)
+    before = await harness.record("r-2")
+
+    assert await harness.tick_after(FIRST_WAIT) == {"canceled": 3, "unreadable": 1}
+
+    assert await harness.record("r-2") == before
+    assert len(await harness.due_rows("r-2")) == 1
+    ended = {event["data"]["requestId"] for event in await harness.outcomes()}
+    assert ended == set(names) - {"r-2"}
+
+
+async def test_a_newer_row_is_left_alone_by_a_message(harness: Harness) -> None:
+    """A rollback must not ruin it: nothing is written, posted or reported to consumers."""
+    harness.accept(DONE)
+    await harness.submit()
+    await harness.edit(Version=2, Status="something-new")
+    before = await harness.record()
+
+    await harness.submit()
+
+    assert await harness.record() == before
+    assert (harness.count("cancel"), await harness.outcomes()) == (1, [])
+
+
+async def test_an_orphan_due_row_is_removed(harness: Harness) -> None:
+    """A due row without a record has nothing to be done for."""
+    harness.accept(DONE)
+    await harness.submit()
+    await harness.remove_record()
+
+    assert await harness.tick_after(FIRST_WAIT) == {"orphan": 1}
+
+    assert await harness.rows() == []
+    assert await harness.outcomes() == []
+
+
+async def test_a_stray_due_row_is_removed_and_not_acted_on(harness: Harness) -> None:
+    """The record's own due row says when its poll is due."""
+    harness.accept(DONE)
+    await harness.submit()
+    await harness.add_due_row(1)
+
+    assert await harness.tick_after(1) == {"repaired": 1}
+
+    await harness.holds("accepted", Polls=0)
+    assert await harness.due_at(FIRST_WAIT)

@@ -1,0 +1,170 @@
+"""How a tick ends a request: the final record first, then its event, then the due row goes."""
+
+import asyncio
+
+import pytest
+from azure.core.exceptions import AzureError
+from faulty_proxy import Loss, Proxied
+from harness import FIRST_WAIT, REQUEST_ID, Harness, MakeHarness
+
+from local.portal_script import Answer, Fault
+from offer_cancel.ledger import record as steps
+from offer_cancel.status import Ending, Status
+
+RUNNING = Answer(200, {"status": "running"})
+MANY = 20  # more than the SDK tries; aiohttp itself repeats a GET or a DELETE once
+DONE = Answer(200, {"status": "completed"})
+
+
+async def owe(harness: Harness) -> None:
+    """A timer died between the final record and its event: the due row is still there."""
+    harness.accept(DONE)
+    await harness.submit()
+    harness.clock.advance(FIRST_WAIT)
+    record = await harness.clients.ledger.find(REQUEST_ID)
+    assert record is not None
+    final = steps.finished(record, harness.clock(), Ending(Status.CANCELED))
+    await harness.clients.ledger.save(record, final)
+    assert len(await harness.due_rows()) == 1
+
+
+async def test_an_outcome_still_owed_is_sent_by_the_next_tick(harness: Harness) -> None:
+    """The due row stays until the event is sent; nothing is polled again."""
+    await owe(harness)
+
+    assert await harness.tick() == {"reported": 1}
+
+    data = await harness.ends("canceled")
+    assert (data["polls"], harness.count("operation")) == (0, 0)
+    assert await harness.tick() == {}
+
+
+async def test_an_outcome_still_owed_is_sent_by_a_message(harness: Harness) -> None:
+    """Whoever meets a final record that has a due row sends its event and deletes the row."""
+    await owe(harness)
+
+    await harness.submit()
+
+    await harness.ends("canceled")
+    assert harness.count("cancel") == 1
+
+
+async def test_a_due_row_that_outlives_its_event_repeats_it(proxied: Proxied) -> None:
+    """The row could not be deleted: the same event once more, and then the row goes."""
+    harness = proxied.harness
+    harness.accept(DONE)
+    await harness.submit()
+    proxied.table.lose("DELETE ", Loss.REQUEST, times=MANY)
+    assert await harness.tick_after(FIRST_WAIT) == {"failed": 1}
+    proxied.table.heal()
+
+    assert await harness.tick() == {"reported": 1}
+
+    await harness.ends("canceled", events=2)
+
+
+async def test_ticks_at_once_end_a_request_once(
+    harness: Harness, make_harness: MakeHarness
+) -> None:
+    """Two processes' timers: one writes the end, and repeats of the event are the same."""
+    harness.accept(Answer(200, {"status": "completed"}, delay_seconds=0.1))
+    await harness.submit()
+    harness.clock.advance(FIRST_WAIT)
+    other = make_harness(like=harness)
+
+    came_to = await asyncio.gather(harness.tick(), other.tick())
+
+    assert sum(one["canceled"] for one in came_to) == 1
+    await harness.ends("canceled", events=len(await harness.outcomes()))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [RUNNING, Answer(503), Answer(404), Answer(200, "<p>soon</p>"), Answer(fault=Fault.HANG)],
+    ids=lambda answer: str(answer.fault or answer.status),
+)
+async def test_at_the_deadline_one_last_poll_and_then_expired(
+    make_harness: MakeHarness, answer: Answer
+) -> None:
+    """The next poll is never later than the deadline, and it is the last."""
+    harness = make_harness(PARTNER_API_TIMEOUT_SECONDS="1")
+    harness.accept(RUNNING, answer)
+    await harness.submit(expiresAt=harness.clock.at(30).isoformat())
+    await harness.tick_after(FIRST_WAIT)
+    assert await harness.due_at(30)
+
+    assert await harness.tick_after(30 - FIRST_WAIT) == {"expired": 1}
+
+    data = await harness.ends("expired", "DeadlinePassed")
+    assert (data["polls"], data["httpStatus"], data["operationStatus"]) == (2, 202, "running")
+    assert harness.count("operation") == 2
+
+
+@pytest.mark.parametrize(("word", "status"), [("completed", "canceled"), ("failed", "failed")])
+async def test_the_last_poll_can_still_end_it_well(
+    harness: Harness, word: str, status: str
+) -> None:
+    """What the API says counts, even when the tick comes long after the deadline."""
+    harness.accept(Answer(200, {"status": word}))
+    await harness.submit(expiresAt=harness.clock.at(10).isoformat())
+    assert await harness.due_at(10)
+
+    await harness.tick_after(86400)
+
+    code = "OperationFailed" if status == "failed" else None
+    assert (await harness.ends(status, code))["polls"] == 1
+
+
+async def test_the_last_poll_waits_for_the_end_of_a_pause(harness: Harness) -> None:
+    """A poll that may not be sent is none: it follows when the API can be asked again."""
+    harness.accept(DONE)
+    await harness.submit(requestId="r-1", expiresAt=harness.clock.at(10).isoformat())
+    harness.script(cancel=[Answer(429, headers={"Retry-After": "60"})], operation=[DONE])
+    await harness.submit(requestId="other")
+
+    await harness.tick_after(10)
+    await harness.holds("accepted", Polls=0)
+
+    await harness.tick_after(600)
+    assert (await harness.record())["Status"] == "canceled"
+    await harness.check_rule_1()
+
+
+async def test_a_tick_raises_when_due_rows_cannot_be_read(proxied: Proxied) -> None:
+    """After three tries; what is due stays due."""
+    harness = proxied.harness
+    harness.accept(DONE)
+    await harness.submit()
+    harness.clock.advance(FIRST_WAIT)
+    proxied.table.down = True
+
+    with pytest.raises(AzureError):
+        await harness.tick()
+
+    proxied.table.down = False
+    assert await harness.tick() == {"canceled": 1}
+    await harness.ends("canceled")
+
+
+async def test_one_bucket_that_cannot_be_read_does_not_stop_the_others(proxied: Proxied) -> None:
+    """The rest of the tick is done first; then it raises."""
+    harness = proxied.harness
+    names = [f"r-{index}" for index in range(1, 41)]
+    harness.accept(DONE)
+    for name in names:
+        await harness.send(None, requestId=name)
+    while await harness.deliver():
+        pass
+    harness.clock.advance(FIRST_WAIT)
+    bucket = (await harness.record())["PartitionKey"]
+    proxied.table.lose(f"PartitionKey eq '{bucket}'", Loss.REQUEST, times=MANY)
+
+    with pytest.raises(AzureError):
+        await harness.tick()
+
+    proxied.table.heal()
+    buckets = {name: (await harness.record(name)) for name in names}
+    left = {name for name, record in buckets.items() if record["Status"] == "accepted"}
+    assert left == {name for name, record in buckets.items() if record["PartitionKey"] == bucket}
+    await harness.tick()
+    assert len({event["id"] for event in await harness.all_outcomes()}) == len(names)

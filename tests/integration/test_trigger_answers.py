@@ -1,0 +1,250 @@
+"""What the answer of the cancel POST makes of a request."""
+
+import asyncio
+import gzip
+import json
+from email.utils import format_datetime
+
+import pytest
+from harness import FIRST_WAIT, Harness, MakeHarness
+
+from local.portal_script import Answer, Fault
+
+FORBIDDEN = {"error": {"code": "Forbidden", "message": "no such permission"}}
+HTML = "<html><body><h1>Bad</h1><p>Gateway &amp; more</p></body></html>"
+LONG = json.dumps({"error": {"code": "Long", "message": "x" * 1024 * 1024}})
+PACKED = gzip.compress(json.dumps(FORBIDDEN).encode())
+
+
+@pytest.mark.parametrize("status", [200, 204])
+async def test_a_200_ends_the_request_canceled(harness: Harness, status: int) -> None:
+    """Cancelled at once: one POST, no poll, one event."""
+    harness.script(cancel=[Answer(status)])
+
+    await harness.submit()
+
+    data = await harness.ends("canceled")
+    assert (data["httpStatus"], data["attempts"], data["polls"]) == (status, 1, 0)
+    assert "uncertain" not in data
+    assert harness.count("cancel") == 1
+    assert await harness.waiting() == []
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 405, 409, 410, 412, 422])
+async def test_a_definitive_4xx_rejects(harness: Harness, status: int) -> None:
+    """Never retried; code and message of the body reach record and event."""
+    harness.script(cancel=[Answer(status, FORBIDDEN)])
+
+    await harness.submit()
+
+    data = await harness.ends("rejected", "Forbidden")
+    assert data["error"]["message"] == "no such permission"
+    assert (await harness.record())["ErrorMessage"] == "no such permission"
+    assert (data["httpStatus"], data["attempts"]) == (status, 1)
+    assert harness.count("cancel") == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "message"),
+    [
+        ({"code": "Flat", "message": "not nested"}, "Flat", "not nested"),
+        ('"Catalog.EntityDoesNotExistException"', "Http404", "Catalog.EntityDoesNotExistException"),
+        (HTML, "Http404", "BadGateway & more"),
+        (None, "Http404", "HTTP 404 Not Found"),
+    ],
+    ids=["flat", "string", "html", "empty"],
+)
+async def test_an_error_s_body_has_many_forms(
+    harness: Harness, body: object, code: str, message: str
+) -> None:
+    """Object, string, HTML or nothing: what is there is found."""
+    harness.script(cancel=[Answer(404, body)])
+
+    await harness.submit()
+
+    assert (await harness.ends("rejected", code))["error"]["message"] == message
+
+
+@pytest.mark.parametrize(
+    ("status", "uncertain"),
+    [(408, False), (429, False), (500, True), (501, False), (502, True), (503, False), (504, True)],
+)
+async def test_an_outage_defers(harness: Harness, status: int, uncertain: bool) -> None:
+    """Due again after the backoff; uncertain only where the POST may have been acted on."""
+    harness.script(cancel=[Answer(status, FORBIDDEN), Answer(200)], submissions=[Answer(404)])
+
+    await harness.submit()
+
+    await harness.holds("deferred", HttpStatus=status, Uncertain=uncertain, Attempts=1)
+    assert await harness.due_at(FIRST_WAIT)
+    assert await harness.poison() == []
+    assert await harness.tick_after(FIRST_WAIT - 0.001) == {}
+    assert await harness.tick_after(0.001) == {"put-back": 1}
+    await harness.deliver()
+    data = await harness.ends("canceled")
+    assert (data["attempts"], data.get("uncertain", False)) == (2, uncertain)
+
+
+async def test_waits_grow_until_the_longest(harness: Harness) -> None:
+    """Each deferral waits longer than the one before, up to BACKOFF_MAX_SECONDS."""
+    harness.script(cancel=[Answer(503)])
+    await harness.send()
+    waits = []
+
+    for _ in range(7):
+        await harness.deliver()
+        record = await harness.holds("deferred")
+        waits.append((record["NextTryAt"] - harness.clock()).total_seconds())
+        await harness.tick_after(waits[-1])
+
+    assert waits == [22.5, 45, 90, 180, 225, 225, 225]
+
+
+@pytest.mark.parametrize(
+    ("asked", "wait"),
+    [("7", 7), ("0", 1), ("86400", 3600), ("soon", FIRST_WAIT), ("-5", FIRST_WAIT)],
+)
+@pytest.mark.parametrize("status", [429, 503])
+async def test_retry_after_wins(harness: Harness, status: int, asked: str, wait: float) -> None:
+    """Retry-After in seconds, within 1 s and 1 h; what cannot be read is ignored."""
+    harness.script(cancel=[Answer(status, headers={"Retry-After": asked})])
+
+    await harness.submit()
+
+    await harness.holds("deferred")
+    assert await harness.due_at(wait)
+
+
+async def test_retry_after_may_be_a_date(harness: Harness) -> None:
+    """An HTTP date counts from the app's clock."""
+    date = harness.clock.at(90).replace(microsecond=0)
+    headers = {"Retry-After": format_datetime(date, usegmt=True)}
+    harness.script(cancel=[Answer(503, headers=headers)])
+
+    await harness.submit()
+
+    record = await harness.holds("deferred")
+    assert record["NextTryAt"] == date
+
+
+async def test_a_401_gets_one_fresh_token(harness: Harness) -> None:
+    """The repeat carries another token, and is the same attempt."""
+    harness.script(cancel=[Answer(401), Answer(200)])
+
+    await harness.submit()
+
+    data = await harness.ends("canceled")
+    tokens = [seen.token_jti for seen in harness.seen("cancel")]
+    assert data["attempts"] == 1
+    assert len(tokens) == len(set(tokens)) == 2
+
+
+async def test_a_second_401_defers(harness: Harness) -> None:
+    """One fresh token, then it is an outage that an operator can mend."""
+    harness.script(cancel=[Answer(401), Answer(401), Answer(200)])
+
+    await harness.submit()
+
+    await harness.holds("deferred", HttpStatus=401, Uncertain=False, Attempts=1)
+    assert harness.count("cancel") == 2
+    await harness.tick_after(FIRST_WAIT)
+    await harness.deliver()
+    assert (await harness.ends("canceled"))["attempts"] == 2
+
+
+async def test_revoked_tokens_are_replaced(harness: Harness) -> None:
+    """A token that the API stops taking costs one refused call."""
+    harness.script(cancel=[Answer(503), Answer(200)])
+    await harness.submit()
+    harness.around.identity.revoke_all()
+
+    await harness.tick_after(FIRST_WAIT)
+    await harness.deliver()
+
+    await harness.ends("canceled")
+    assert ["401" in refusal for refusal in harness.refused()] == [True]
+
+
+async def test_a_fresh_token_that_cannot_be_had_defers(harness: Harness) -> None:
+    """The 401 stands: an attempt that was answered, and surely not acted on."""
+    harness.script(cancel=[Answer(503), Answer(401)])
+    await harness.submit()
+    harness.around.identity.down = True
+
+    await harness.tick_after(FIRST_WAIT)
+    await harness.deliver()
+
+    await harness.holds("deferred", HttpStatus=401, Attempts=2, Uncertain=False)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_rejects(harness: Harness, status: int) -> None:
+    """Redirects are never followed: of the POST a definitive answer."""
+    harness.script(
+        cancel=[Answer(status, headers={"Location": f"{{url}}{harness.location}"})],
+        operation=[Answer(200, {"status": "completed"})],
+    )
+
+    await harness.submit()
+
+    await harness.ends("rejected", f"Http{status}")
+    assert [seen.kind for seen in harness.seen()] == ["cancel"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(400, LONG),
+        Answer(400, FORBIDDEN, fault=Fault.TRUNCATE),
+        Answer(400, PACKED, headers={"Content-Encoding": "gzip"}),
+    ],
+    ids=["long", "truncated", "gzip"],
+)
+async def test_a_body_that_cannot_be_read_leaves_the_status(
+    harness: Harness, answer: Answer
+) -> None:
+    """Over 1 MiB, broken off, compressed: the status decides without it."""
+    harness.script(cancel=[answer])
+
+    await harness.submit()
+
+    data = await harness.ends("rejected", "Http400")
+    assert (data["httpStatus"], data["error"]["message"]) == (400, "HTTP 400 Bad Request")
+
+
+async def test_a_slow_body_does_not_hold_the_call(make_harness: MakeHarness) -> None:
+    """PARTNER_API_TIMEOUT_SECONDS is the whole call, body included."""
+    harness = make_harness(PARTNER_API_TIMEOUT_SECONDS="1")
+    harness.script(cancel=[Answer(200, FORBIDDEN, fault=Fault.TRICKLE, delay_seconds=0.5)])
+
+    async with asyncio.timeout(10):  # the whole body would take 35 s
+        await harness.submit()
+
+    await harness.ends("canceled")
+
+
+async def test_the_post_is_what_the_api_expects(make_harness: MakeHarness) -> None:
+    """The documented URL, headers and body; If-Match when it is set."""
+    harness = make_harness(PARTNER_API_IF_MATCH='"v1"')
+    harness.script(cancel=[Answer(200)])
+
+    await harness.submit(notificationEmails=["a@contoso.com", "b@contoso.com"])
+
+    (post,) = harness.seen("cancel")
+    assert (post.method, post.path) == ("POST", f"{harness.base}/cancel")
+    assert post.query == {"api-version": "2017-10-31"}
+    assert post.headers["Content-Type"] == "application/json"
+    assert post.headers["If-Match"] == '"v1"'
+    emails = {"notification-emails": "a@contoso.com,b@contoso.com"}
+    assert json.loads(post.body) == {"metadata": emails}
+
+
+async def test_if_match_is_off_by_default(harness: Harness) -> None:
+    """Without the setting, no If-Match; without addresses, none in the body."""
+    harness.script(cancel=[Answer(200)])
+
+    await harness.submit()
+
+    (post,) = harness.seen("cancel")
+    assert "If-Match" not in post.headers
+    assert json.loads(post.body) == {"metadata": {}}

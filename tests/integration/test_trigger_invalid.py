@@ -1,0 +1,153 @@
+"""Messages that are no request, requests that come too late, and every form of a good one."""
+
+import base64
+import hashlib
+import json
+from typing import Any
+
+import pytest
+from harness import OPERATION, Harness, MakeHarness
+
+from local.portal_script import Answer
+
+GOOD = {"publisherId": "contoso", "offerId": "an-offer"}
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("not JSON", ["message"]),
+        ("{", ["message"]),
+        ("[]", ["message"]),
+        (base64.b64encode(b"\xff\xfe").decode(), ["message"]),
+        (json.dumps({"offerId": "a..b"}), ["publisherId", "offerId"]),
+        (json.dumps({**GOOD, "operatonId": OPERATION}), ["operatonId"]),
+        (json.dumps({**GOOD, "operationId": None}), ["operationId"]),
+        ('{"publisherId": "a", "publisherId": "b", "offerId": "c"}', ["publisherId"]),
+        (json.dumps({**GOOD, "expiresAt": "tomorrow", "requestId": ""}),
+         ["expiresAt", "requestId"]),
+        (json.dumps([{"eventType": "x", "data": GOOD}]), ["message"]),
+        ("  {\n\t'žluťoučký' }  ", ["message"]),
+    ],
+)  # fmt: skip
+async def test_an_invalid_message_is_reported_and_kept(
+    harness: Harness, text: str, named: list[str]
+) -> None:
+    """One rejected event that names every fault, the text in the poison queue, no record."""
+    message_id = await harness.send(text)
+
+    assert await harness.deliver() == 1
+
+    (event,) = await harness.outcomes()
+    error = event["data"]["error"]
+    assert (event["data"]["status"], error["code"]) == ("rejected", "InvalidRequest")
+    assert [name for name in named if name not in error["message"]] == []
+    assert event["type"] == "OfferCancellation.Rejected"
+    assert message_id in event["id"]
+    assert await harness.poison() == [text]
+    assert await harness.rows() == []
+    assert await harness.waiting() == []
+    assert harness.seen() == []
+
+
+async def test_the_event_of_an_invalid_message_names_what_is_good(harness: Harness) -> None:
+    """Ids, correlation and trace that are right are in the event all the same."""
+    trace = f"00-{'a' * 32}-{'b' * 16}-01"
+    fields = {"correlationId": "c-1", "traceparent": trace, "requestId": "mine"}
+
+    await harness.submit(**fields, notificationEmails="nobody")
+
+    (event,) = await harness.outcomes()
+    assert event["subject"] == f"publishers/contoso/offers/{harness.offer}"
+    expected = {**fields, "publisherId": "contoso", "offerId": harness.offer}
+    assert {name: event["data"][name] for name in expected} == expected
+
+
+async def test_no_subject_without_valid_names(harness: Harness) -> None:
+    """An event about an invalid offer has no subject, and no offer."""
+    await harness.submit(offerId="a/b")
+
+    (event,) = await harness.outcomes()
+    assert "subject" not in event
+    assert "offerId" not in event["data"]
+
+
+async def test_an_invalid_message_delivered_twice_is_one_event(harness: Harness) -> None:
+    """Repeats carry the same source and id."""
+    await harness.send("{}")
+    async for message in harness.requests.receive_messages():
+        for _ in range(2):
+            await harness.handle(harness.trigger_input(message))
+            harness.clock.advance(5)
+
+    first, second = await harness.outcomes()
+    assert (first["source"], first["id"]) == (second["source"], second["id"])
+
+
+def encoded(value: object) -> str:
+    """JSON in base64, as many producers' SDKs send it."""
+    return base64.b64encode(json.dumps(value).encode()).decode()
+
+
+def cloud_event(data: object) -> dict[str, Any]:
+    """A CloudEvents envelope."""
+    return {"specversion": "1.0", "type": "t", "source": "/s", "id": "1", "data": data}
+
+
+@pytest.mark.parametrize("form", ["plain", "base64", "event", "event in base64", "array"])
+async def test_every_form_of_a_message_is_read(harness: Harness, form: str) -> None:
+    """Plain or base64, bare or in a CloudEvent: the request id tells where it came from."""
+    harness.script(cancel=[Answer(200)])
+    request = {"publisherId": "contoso", "offerId": harness.offer}
+    texts = {
+        "plain": json.dumps(request),
+        "base64": encoded(request),
+        "event": json.dumps(cloud_event(request)),
+        "event in base64": encoded(cloud_event(request)),
+        "array": json.dumps([cloud_event(request)]),
+    }
+
+    message_id = await harness.send(texts[form])
+    await harness.deliver()
+
+    is_bare = form in ("plain", "base64")
+    from_event = f"ce-{hashlib.sha256(b'/s' + bytes(1) + b'1').hexdigest()}"
+    data = await harness.outcome()
+    assert data["status"] == "canceled"
+    assert data["requestId"] == (f"msg-{message_id}" if is_bare else from_event)
+
+
+async def test_what_expired_already_is_not_posted(harness: Harness) -> None:
+    """`expiresAt` in the past: expired, with a record and an event, nothing posted."""
+    harness.script(cancel=[Answer(200)])
+
+    await harness.submit(expiresAt=harness.clock.at(0).isoformat())
+
+    data = await harness.ends("expired", "DeadlinePassed")
+    assert (data["attempts"], harness.seen()) == (0, [])
+
+
+async def test_the_deadline_counts_from_the_insertion(make_harness: MakeHarness) -> None:
+    """A message that lay on the queue for too long is not posted any more."""
+    harness = make_harness(CANCEL_DEADLINE_HOURS="1")
+    harness.script(cancel=[Answer(200)])
+    await harness.send()
+    harness.clock.advance(3600)
+
+    await harness.deliver()
+
+    data = await harness.ends("expired", "DeadlinePassed")
+    assert (data["attempts"], data["durationSeconds"], harness.seen()) == (0, 3600, [])
+
+
+@pytest.mark.parametrize(("own", "hours"), [(None, 24), (48, 24), (2, 2)])
+async def test_a_deadline_of_its_own_is_never_later(
+    harness: Harness, own: int | None, hours: int
+) -> None:
+    """The default is 24 hours after the insertion; `expiresAt` can only shorten it."""
+    harness.script(cancel=[Answer(503)])
+    fields = {} if own is None else {"expiresAt": harness.clock.at(own * 3600).isoformat()}
+
+    await harness.submit(**fields)
+
+    await harness.holds("deferred", Deadline=harness.clock.at(hours * 3600))

@@ -1,0 +1,197 @@
+"""Where an accepted request is polled: every form that a 202 has been seen with."""
+
+import pytest
+from harness import FIRST_WAIT, OPERATION, Harness
+
+from local.portal_script import Answer, Fault
+
+MIGRATED = "/api/publishers/contoso/offers/{offer}/operations/" + OPERATION
+SLOT = "/api/operations/contoso${offer}$2$preview"
+VERSION = "?api-version=2017-10-31"
+
+
+def filled(value: object, offer: str) -> object:
+    """The same with the test's offer in the place of `{offer}`."""
+    if isinstance(value, dict):
+        return {name: filled(text, offer) for name, text in value.items()}
+    return value.replace("{offer}", offer) if isinstance(value, str) else value
+
+
+def answer_for(harness: Harness, headers: dict[str, str], body: object = None) -> Answer:
+    """A 202 for the test's offer."""
+    given = {name: text.replace("{offer}", harness.offer) for name, text in headers.items()}
+    return Answer(202, filled(body, harness.offer), given)
+
+
+async def accepts(harness: Harness, answer: Answer) -> None:
+    """Submits the request, and polls it once."""
+    harness.script(cancel=[answer], operation=[Answer(200, [{"status": "completed"}])])
+    await harness.submit()
+    await harness.holds("accepted", HttpStatus=202, Attempts=1, Polls=0)
+    assert await harness.due_at(FIRST_WAIT)
+    assert await harness.tick_after(FIRST_WAIT) == {"canceled": 1}
+
+
+@pytest.mark.parametrize(
+    ("headers", "path"),
+    [
+        ({"Location": MIGRATED + VERSION}, MIGRATED),
+        ({"Location": SLOT + VERSION}, SLOT),
+        ({"Location": MIGRATED}, MIGRATED),
+        ({"Location": f"operations/{OPERATION}"}, MIGRATED),
+        ({"Location": MIGRATED + VERSION + "#part"}, MIGRATED),
+        ({"Location": "{url}" + SLOT + VERSION}, SLOT),
+        ({"Operation-Location": "{url}" + MIGRATED}, MIGRATED),
+        ({"Location": SLOT, "Operation-Location": MIGRATED}, SLOT),
+        ({"Location": " ", "Operation-Location": MIGRATED}, MIGRATED),
+    ],
+    ids=["migrated", "slot", "versionless", "relative", "fragment", "absolute", "2018", "both",
+         "blank"],
+)  # fmt: skip
+async def test_a_header_names_the_location(
+    harness: Harness, headers: dict[str, str], path: str
+) -> None:
+    """Location, else Operation-Location; relative ones resolve, the api-version is added."""
+    await accepts(harness, answer_for(harness, headers))
+
+    path = path.replace("{offer}", harness.offer)
+    data = await harness.ends("canceled")
+    assert [seen.path for seen in harness.seen("operation")] == [path]
+    assert data["location"] == path + VERSION
+    assert (data["polls"], data["operationStatus"]) == (1, "completed")
+    assert data["acceptedAt"] <= data["finishedAt"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f'"{MIGRATED}{VERSION}"',
+        *(
+            {"location": MIGRATED, "id": "x"},
+            {"Location": MIGRATED},
+            {"operationLocation": MIGRATED},
+            {"Operation-Location": MIGRATED},
+            {"operation-location": MIGRATED},
+            {"location": "", "operationLocation": MIGRATED},
+            {"location": MIGRATED, "Location": SLOT},
+        ),
+    ],
+    ids=str,
+)
+async def test_the_body_names_the_location(harness: Harness, body: object) -> None:
+    """A JSON string, or an object with one of the known fields; empty counts as absent."""
+    await accepts(harness, answer_for(harness, {}, body))
+
+    await harness.ends("canceled")
+    assert [seen.path for seen in harness.seen("operation")] == [
+        MIGRATED.replace("{offer}", harness.offer)
+    ]
+
+
+async def test_a_header_comes_before_the_body(harness: Harness) -> None:
+    """The first that is present decides."""
+    await accepts(harness, answer_for(harness, {"Operation-Location": SLOT}, {"location": "/x"}))
+
+    assert (await harness.ends("canceled"))["location"].startswith("/api/operations/")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(202),
+        Answer(202, headers={"Location": "", "Operation-Location": " "}),
+        Answer(202, {"id": "x", "location": None}),
+        Answer(202, "<p>accepted</p>"),
+        Answer(202, '"/api/x"', fault=Fault.TRUNCATE),
+        Answer(202, "[" * 100_000),
+    ],
+    ids=["nothing", "empty", "other fields", "html", "truncated", "deep"],
+)
+@pytest.mark.parametrize("listed", [[], [{"submissionState": "completed"}]])
+async def test_without_a_location_the_list_is_polled(
+    harness: Harness, answer: Answer, listed: list[object]
+) -> None:
+    """Nothing runs any more for the offer: canceled."""
+    running = [{"submissionState": "running"}]
+    harness.script(cancel=[answer], submissions=[Answer(200, running), Answer(200, listed)])
+
+    await harness.submit()
+
+    await harness.holds("accepted", Location=None)
+    await harness.tick_after(FIRST_WAIT)
+    await harness.holds("accepted", Polls=1, OperationStatus="running")
+    await harness.tick_after(60)
+    data = await harness.ends("canceled")
+    assert (data["polls"], "location" in data) == (2, False)
+    assert [dict(seen.query) for seen in harness.seen("submissions")] == [
+        {"api-version": "2017-10-31"}
+    ] * 2
+
+
+@pytest.mark.parametrize("word", ["canceled", "Cancelled"])
+async def test_a_list_that_begins_with_a_cancelled_one_is_done(harness: Harness, word: str) -> None:
+    """The first of the list is canceled, whatever else runs."""
+    listed = [{"submissionState": word}, {"submissionState": "running"}]
+    harness.script(cancel=[Answer(202)], submissions=[Answer(200, listed)])
+    await harness.submit()
+
+    await harness.tick_after(FIRST_WAIT)
+
+    assert (await harness.ends("canceled"))["operationStatus"] == word
+
+
+@pytest.mark.parametrize("body", ["<p>soon</p>", None, '"x"', [{"id": "x"}]])
+async def test_a_list_that_cannot_be_understood_says_nothing(
+    harness: Harness, body: object
+) -> None:
+    """Pending, as with any other poll."""
+    harness.script(cancel=[Answer(202)], submissions=[Answer(200, body)])
+    await harness.submit()
+
+    await harness.tick_after(FIRST_WAIT)
+
+    await harness.holds("accepted", Polls=1)
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "https://evil.example/api/x",
+        "//evil.example/api/x",
+        "http://127.0.0.1:1/api/x",
+        "ftp://127.0.0.1/api/x",
+        "{url}@evil.example/api/x",
+        "/other/x",
+        "/api",
+        "/api/../admin",
+        "/api/%2e%2e/admin",
+        "/api/%252e%252e/admin",
+        "/api/x/./y",
+        "/api\\..\\admin",
+        "/api/x%5cy",
+        "/%61pi/x",
+        "/api/" + "x" * 5000,
+    ],
+)
+async def test_an_untrusted_location_is_not_followed(harness: Harness, location: str) -> None:
+    """The request ends failed, with the location kept for reading; the token stays at home."""
+    harness.script(cancel=[Answer(202, headers={"Location": location})])
+
+    await harness.submit()
+
+    data = await harness.ends("failed", "UntrustedLocation")
+    kept = location.replace("{url}", harness.around.portal.url)
+    assert data["location"] == (kept if len(kept) <= 1024 else kept[:1023] + "…")
+    assert (data["httpStatus"], data["attempts"]) == (202, 1)
+    assert await harness.tick_after(FIRST_WAIT) == {}
+    assert [seen.kind for seen in harness.seen()] == ["cancel"]
+
+
+async def test_user_info_is_not_followed_even_at_home(harness: Harness) -> None:
+    """The API's own origin, but with a name in front of it."""
+    at_home = f"{harness.around.portal.url.replace('//', '//someone@')}{harness.location}"
+    harness.script(cancel=[Answer(202, headers={"Location": at_home})])
+
+    await harness.submit()
+
+    assert (await harness.ends("failed", "UntrustedLocation"))["location"] == at_home

@@ -1,0 +1,195 @@
+"""After an uncertain attempt: look at what runs, before anything is posted again."""
+
+from typing import Any
+
+import pytest
+from harness import FIRST_WAIT, LEASE, OPERATION, Harness, MakeHarness
+
+from local.portal_script import Answer, Fault
+
+FORBIDDEN = {"error": {"code": "Forbidden", "message": "no such permission"}}
+LIST_QUERY = {"api-version": "2017-10-31", "status": "running"}
+
+
+async def look(harness: Harness, listed: Answer, operation: Answer | None = None) -> None:
+    """An attempt that came to 500, and the next one, which looks."""
+    harness.script(cancel=[Answer(500)])
+    await harness.submit()
+    await harness.holds("deferred", Uncertain=True, Attempts=1)
+    harness.script(cancel=[Answer(200)], submissions=[listed], operation=[operation or Answer(404)])
+    await harness.tick_after(FIRST_WAIT)
+    await harness.deliver()
+
+
+def running(harness: Harness, began: float | None, **fields: object) -> dict[str, Any]:
+    """What runs for the offer, since so many seconds after the first attempt."""
+    created = {} if began is None else {"createdDateTime": harness.clock.at(began).isoformat()}
+    return {"submissionState": "running", **created, **fields}
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        [],
+        [{"submissionState": "completed"}],
+        [{"submissionState": "completed", "status": "running"}],
+        [{"status": "Canceled"}, {"status": "failed"}],
+    ],
+    ids=str,
+)
+async def test_nothing_running_means_that_it_had_worked(
+    harness: Harness, items: list[object]
+) -> None:
+    """Canceled, said to be uncertain, and nothing posted again."""
+    await look(harness, Answer(200, items))
+
+    data = await harness.ends("canceled")
+    assert (data["uncertain"], data["attempts"], data["httpStatus"]) == (True, 1, 200)
+    assert harness.count("cancel") == 1
+    assert [(seen.path, dict(seen.query)) for seen in harness.seen("submissions")] == [
+        (f"{harness.base}/submissions/", LIST_QUERY)
+    ]
+
+
+@pytest.mark.parametrize("word", ["running", " Running", "RUNNING"])
+async def test_what_ran_before_is_posted_again(harness: Harness, word: str) -> None:
+    """It began before the first attempt, which therefore did not work."""
+    await look(harness, Answer(200, [running(harness, -60, submissionState=word)]))
+
+    data = await harness.ends("canceled")
+    assert (data["uncertain"], data["attempts"], harness.count("cancel")) == (True, 2, 2)
+
+
+async def test_what_began_later_is_left_alone(harness: Harness) -> None:
+    """A publish that somebody started since is not this request's to cancel."""
+    await look(harness, Answer(200, [running(harness, 5, id=OPERATION)]))
+
+    data = await harness.ends("rejected", "OperationNotRunning")
+    assert (data["uncertain"], data["attempts"], harness.count("cancel")) == (True, 1, 1)
+    assert harness.count("operation") == 0
+
+
+async def test_an_undated_one_is_dated_by_its_details(harness: Harness) -> None:
+    """Without a date in the list, the operation's own page has it."""
+    details = Answer(200, [running(harness, 5)])
+
+    await look(harness, Answer(200, [running(harness, None, id=OPERATION)]), details)
+
+    await harness.ends("rejected", "OperationNotRunning")
+    (read,) = harness.seen("operation")
+    assert read.path == f"{harness.base}/operations/{OPERATION}"
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        Answer(200, {"status": "running", "createdDateTime": "2020-01-01T00:00:00Z"}),
+        Answer(200, {"status": "running"}),
+        Answer(200, {"status": "running", "createdDateTime": "yesterday"}),
+        Answer(200, "<p>soon</p>"),
+        Answer(404),
+        Answer(403),
+    ],
+    ids=lambda answer: f"{answer.status} {answer.body}",
+)
+async def test_an_old_or_ageless_one_is_posted_again(harness: Harness, details: Answer) -> None:
+    """What has no date counts as old."""
+    await look(harness, Answer(200, [running(harness, None, id=OPERATION)]), details)
+
+    assert (await harness.ends("canceled"))["attempts"] == 2
+
+
+async def test_one_without_date_and_id_counts_as_old(harness: Harness) -> None:
+    """There is no page to ask: posted again."""
+    await look(harness, Answer(200, [running(harness, None)]))
+
+    assert (await harness.ends("canceled"))["attempts"] == 2
+    assert harness.count("operation") == 0
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 409, 410])
+async def test_a_refused_look_posts_again(harness: Harness, status: int) -> None:
+    """The list may be gone for good; that must not keep requests waiting."""
+    await look(harness, Answer(status, FORBIDDEN))
+
+    data = await harness.ends("canceled")
+    assert (data["uncertain"], data["attempts"]) == (True, 2)
+
+
+@pytest.mark.parametrize("where", ["list", "details"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(Answer(status) for status in (401, 408, 429, 500, 502, 503, 504)),
+        Answer(fault=Fault.RESET_AFTER),
+        Answer(fault=Fault.HANG),
+    ],
+    ids=lambda answer: str(answer.fault or answer.status),
+)
+async def test_a_look_without_an_answer_defers(
+    make_harness: MakeHarness, answer: Answer, where: str
+) -> None:
+    """An outage while looking: nothing posted, still uncertain, tried again later."""
+    harness = make_harness(PARTNER_API_TIMEOUT_SECONDS="1")
+    if where == "list":
+        await look(harness, answer)
+    else:
+        await look(harness, Answer(200, [running(harness, None, id=OPERATION)]), answer)
+
+    await harness.holds("deferred", Uncertain=True, Attempts=1)
+    assert harness.count("cancel") == 1
+
+
+async def test_later_certain_attempts_stay_uncertain(harness: Harness) -> None:
+    """Every outcome that follows an uncertain attempt says so."""
+    harness.script(cancel=[Answer(504), Answer(403, FORBIDDEN)], submissions=[Answer(404)])
+    await harness.submit()
+
+    await harness.tick_after(FIRST_WAIT)
+    await harness.deliver()
+
+    data = await harness.ends("rejected", "Forbidden")
+    assert (data["uncertain"], data["attempts"]) == (True, 2)
+
+
+async def test_a_certain_outage_needs_no_look(harness: Harness) -> None:
+    """A 503 was not acted on: posted again without looking."""
+    harness.script(cancel=[Answer(503), Answer(200)])
+    await harness.submit()
+
+    await harness.tick_after(FIRST_WAIT)
+    await harness.deliver()
+
+    await harness.ends("canceled")
+    assert [seen.kind for seen in harness.seen()] == ["cancel", "cancel"]
+
+
+async def test_a_dead_claimer_s_attempt_is_uncertain(harness: Harness) -> None:
+    """Its POST may have arrived: whoever takes over looks first."""
+    await harness.die_posting()
+    await harness.holds("submitting", Attempts=0)
+    harness.script(cancel=[Answer(200)], submissions=[Answer(200, [])])
+
+    await harness.tick_after(LEASE + 5)
+    await harness.deliver()
+
+    data = await harness.ends("canceled")
+    assert (data["uncertain"], data["attempts"], harness.count("cancel")) == (True, 1, 1)
+
+
+async def test_what_began_between_two_attempts_is_not_old(harness: Harness) -> None:
+    """It is the first attempt that counts, however many followed."""
+    harness.script(cancel=[Answer(500)], submissions=[Answer(200, [running(harness, -60)])])
+    await harness.submit()
+    for _ in range(2):
+        record = await harness.holds("deferred", Uncertain=True)
+        await harness.tick_after((record["NextTryAt"] - harness.clock()).total_seconds())
+        await harness.deliver()
+    harness.script(cancel=[Answer(200)], submissions=[Answer(200, [running(harness, 1)])])
+
+    record = await harness.holds("deferred", Attempts=3)
+    await harness.tick_after((record["NextTryAt"] - harness.clock()).total_seconds())
+    await harness.deliver()
+
+    data = await harness.ends("rejected", "OperationNotRunning")
+    assert (data["uncertain"], data["attempts"]) == (True, 3)
