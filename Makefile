@@ -14,7 +14,7 @@ WORKER_SUITES := tests/conformance tests/agreement
 # The modules that decide: pure, and covered to the last branch.
 DECISIONS := cancel_trigger/decisions.py,cancel_trigger/meeting.py,cancel_trigger/message.py,poll_timer/decisions.py,poll_timer/message.py,offer_cancel/backoff.py,offer_cancel/envelope.py,offer_cancel/request.py,offer_cancel/outcome.py,offer_cancel/ledger/keys.py,offer_cancel/ledger/record.py,offer_cancel/ledger/entity.py,offer_cancel/portal/answer.py,offer_cancel/portal/location.py,offer_cancel/portal/operation.py,offer_cancel/portal/throttle.py
 
-.PHONY: help demo run stack test test-here test-worker test-313 test-rest-313 check format install clean
+.PHONY: help demo run stack test test-here test-worker test-313 test-rest-313 chaos soak check format install clean
 
 help:  ## Show this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -30,7 +30,7 @@ stack: install  ## The same without the app, for `func start`; writes local.sett
 
 test: test-here test-worker  ## Run every test, with coverage; on Python 3.13, too, what needs the worker
 
-test-here: install
+test-here: install .venv-infra/.installed
 	$(BIN)/python -m pytest $(WORKER_SUITES:%=--ignore=%) --cov --cov-report=term
 	@echo "The decision modules, every branch:"
 	$(BIN)/python -m coverage report --include=$(DECISIONS) --fail-under=100
@@ -78,6 +78,13 @@ install: .venv/.installed node_modules/.installed
 	$(BIN)/python -m pip install --disable-pip-version-check --requirement requirements-dev.txt
 	@touch $@
 
+# A venv of its own: what checks the deployment pins much that the app pins otherwise.
+.venv-infra/.installed: requirements-infra.txt
+	@echo "Installing what checks the deployment into .venv-infra …"
+	$(PYTHON) -m venv .venv-infra
+	.venv-infra/bin/python -m pip install --disable-pip-version-check --requirement requirements-infra.txt
+	@touch $@
+
 .venv-313/.installed: requirements.txt requirements-dev.txt requirements-313.txt
 	@echo "Installing Python packages into .venv-313 …"
 	$(PYTHON313) -m venv .venv-313
@@ -90,4 +97,4 @@ node_modules/.installed: package.json package-lock.json
 	@touch $@
 
 clean:  ## Remove what was installed and made
-	rm -rf .venv .venv-313 node_modules .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-313 .venv-infra node_modules .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -7,7 +7,7 @@ poison queue would hold a second copy that nobody can tell from the first.
 import logging
 
 from cancel_trigger.message import Message
-from offer_cancel import log
+from offer_cancel import log, telemetry
 from offer_cancel.clients import Clients
 from offer_cancel.outcome import Refusal
 from offer_cancel.request import CancelRequest, InvalidRequest
@@ -41,5 +41,6 @@ async def reject(
         logger, "cancel.invalid", logging.WARNING, messageId=message.id,
         requestId=what.request_id, code=error.code, fields=fields,
     )  # fmt: skip
+    telemetry.ended(status.value, error.code)
     await clients.outcomes.refuse(refusal, clients.clock())
     await clients.poison.send(message.text)

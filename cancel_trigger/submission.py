@@ -15,7 +15,7 @@ from cancel_trigger import attempt, rejection
 from cancel_trigger.decisions import Accept, Defer
 from cancel_trigger.meeting import Meeting, meet
 from cancel_trigger.message import Message
-from offer_cancel import log
+from offer_cancel import log, telemetry
 from offer_cancel.clients import Clients
 from offer_cancel.clock import after
 from offer_cancel.ledger import record as steps
@@ -89,6 +89,12 @@ class _Work:
             await rejection.reject(self._message, request, request.error, self._clients)
             return
         self._request = request
+        with telemetry.submission(
+            request.request_id, request.offer_id, request.correlation_id, request.traceparent
+        ):
+            await self._claim_it(request)
+
+    async def _claim_it(self, request: CancelRequest) -> None:
         now = self._clients.clock()
         first = new_record(request, self._message, self._clients)
         if first.is_past_deadline(now):
@@ -98,6 +104,7 @@ class _Work:
         if not is_new:
             await self._meet(record, request)
         elif record.status.is_final:
+            telemetry.ended(record.status.value, record.error_code)
             await report(self._clients.ledger, self._clients.outcomes, record)
         else:
             self._log("cancel.claimed", record)
@@ -144,6 +151,7 @@ class _Work:
                 )
                 later = steps.deferred(record, until, http_status, uncertain=uncertain)
                 await self._clients.ledger.save(claim.stored, later)
+                telemetry.put_off(cause)
                 self._log("cancel.deferred", later, cause=cause)
 
     async def _settle(self, before: Record, final: Record) -> None:
@@ -202,7 +210,7 @@ def new_record(request: CancelRequest, message: Message, clients: Clients) -> Re
         notification_emails=",".join(request.notification_emails) or None,
         operation_id=request.operation_id or None,
         correlation_id=request.correlation_id or None,
-        traceparent=request.traceparent,
+        traceparent=request.traceparent or telemetry.traceparent(),
         status=Status.SUBMITTING,
         requested_at=message.inserted_at,
         deadline=deadline,

@@ -87,6 +87,7 @@ class Host:
             parameter=trigger.name,
             call=function.get_user_function(),
             timeout=self._host_json.function_timeout,
+            trigger=str(trigger.type),
         )
         if isinstance(trigger, TimerTrigger):
             return TimerListener(
@@ -117,7 +118,8 @@ def _index(app: func.FunctionApp) -> list[Function]:
         logging.disable(logging.NOTSET)
 
 
-async def _serve(host: Host, *, exit_with_parent: bool) -> None:
+async def serve(host: Listener, *, exit_with_parent: bool) -> None:
+    """Run the host until SIGTERM or SIGINT, or until the parent process is gone."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     running = asyncio.create_task(host.run(stop))
@@ -153,7 +155,7 @@ def main() -> int:
         host_json = HostJson.load(Path("host.json"))
         app = importlib.import_module("function_app").app
         host = Host(app, host_json, os.environ, lease_seconds=arguments.lease_seconds)
-        asyncio.run(_serve(host, exit_with_parent=arguments.exit_with_parent))
+        asyncio.run(serve(host, exit_with_parent=arguments.exit_with_parent))
     except Exception:
         _logger.exception("host.failed")
         return 1

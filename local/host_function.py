@@ -1,29 +1,51 @@
 """A function as the host calls it, and the waiting its listeners share.
 
-It knows nothing of triggers: what makes the input, and what an outcome means, is theirs.
+What a trigger brings is turned into the function's input by the SDK's own converters, as the
+worker does it. What an outcome means is the listener's business.
 """
 
 import asyncio
 import inspect
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
+
+import azure.functions as func
+from azure.functions.meta import Datum
 
 _logger = logging.getLogger("local.host")
 
 
+class TriggeredFunction(Protocol):
+    """What a listener calls."""
+
+    async def invoke(self, data: Datum, metadata: Mapping[str, Datum]) -> bool:
+        """Run it with what the trigger brought; returns whether it succeeded."""
+
+
 @dataclass(frozen=True, slots=True)
 class HostedFunction:
-    """A user function, sync or async, its only parameter, and how long it may take."""
+    """A user function, sync or async, its only parameter, its trigger, how long it may take."""
 
     name: str
     parameter: str
     call: Callable[..., Any]
     timeout: timedelta | None = None
+    trigger: str = "queueTrigger"
+
+    async def invoke(self, data: Datum, metadata: Mapping[str, Datum]) -> bool:
+        """Run it with what the trigger brought; metadata that cannot be decoded is a failure."""
+        converter = func.get_binding_registry().get(self.trigger)  # type: ignore[no-untyped-call]
+        try:
+            value = converter.decode(data, trigger_metadata=metadata)
+        except ValueError:
+            _logger.exception("function.failed", extra={"function": self.name, "seconds": 0})
+            return False
+        return await self(value)
 
     async def __call__(self, value: object) -> bool:
         """Run it; returns whether it succeeded. What it raised is logged, and goes no further."""

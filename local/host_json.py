@@ -15,6 +15,7 @@ from typing import Literal, Self
 MessageEncoding = Literal["none", "base64"]
 
 _LAST_HOUR = 23
+_SHORTEST_POLL = timedelta(milliseconds=100)
 _TIME_SPAN = re.compile(r"(?:(\d+)\.)?(\d{1,2}):([0-5]\d)(?::([0-5]\d(?:\.\d{1,7})?))?")
 
 
@@ -76,12 +77,16 @@ def _queue_options(section: Mapping[str, object]) -> QueueOptions:
             "visibilityTimeout", section.get("visibilityTimeout", "00:00:00")
         ),
         max_dequeue_count=_integer(section, "maxDequeueCount", 5, 1, 2**31 - 1),
-        max_polling_interval=max(
-            timedelta(milliseconds=100),
-            parse_time_span("maxPollingInterval", section.get("maxPollingInterval", "00:01:00")),
-        ),
+        max_polling_interval=_polling_interval(section.get("maxPollingInterval", "00:01:00")),
         message_encoding=encoding,
     )
+
+
+def _polling_interval(value: object) -> timedelta:
+    interval = parse_time_span("maxPollingInterval", value)
+    if interval < _SHORTEST_POLL:
+        raise ValueError("host.json: maxPollingInterval must be 00:00:00.100 at least")
+    return interval
 
 
 def _function_timeout(value: object) -> timedelta | None:

@@ -1,4 +1,4 @@
-"""One queue message in the host's hands: decoded for the function, and kept hidden while it runs.
+"""One queue message in the host's hands: what the function is told, and kept hidden while it runs.
 
 Whether the function succeeded, and what becomes of the message then, is decided by `host_queue`.
 """
@@ -8,12 +8,13 @@ import base64
 import binascii
 import json
 import logging
+import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 
-import azure.functions as func
 from azure.core.exceptions import AzureError
-from azure.functions.queue import QueueMessage as TriggerMessage
+from azure.functions.meta import Datum
 from azure.storage.queue import QueueMessage
 from azure.storage.queue.aio import QueueClient
 
@@ -22,22 +23,37 @@ from local.host_json import MessageEncoding
 
 _logger = logging.getLogger("local.host")
 
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,7})?(Z|[+-]\d\d:\d\d)?")
 
-def trigger_input(message: QueueMessage, encoding: MessageEncoding) -> func.QueueMessage:
-    """Build what the function is called with; ValueError: the text is not in the encoding."""
-    text = str(message.content)
-    body = text if encoding == "none" else _decode(text)
-    message_id, dequeue_count = _metadata(body, message)
-    # Its constructor has no annotations.
-    return TriggerMessage(  # type: ignore[no-untyped-call]
-        id=message_id,
-        body=body,
-        dequeue_count=dequeue_count,
-        expiration_time=message.expires_on,
-        insertion_time=message.inserted_on,
-        time_next_visible=message.next_visible_on,
-        pop_receipt=message.pop_receipt,
-    )
+
+def decoded(text: str, encoding: MessageEncoding) -> str:
+    """Return the text as the function gets it; ValueError: it is not in the encoding."""
+    if encoding == "none":
+        return text
+    try:
+        return base64.b64decode("".join(text.split()), validate=True).decode("utf-8")
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise ValueError(f"not base64: {error}") from None
+
+
+def trigger_metadata(body: str, message: QueueMessage) -> dict[str, Datum]:
+    """Return what the host tells of a message besides its text.
+
+    As in the real host, top-level properties of a JSON message hide metadata of the same name, in
+    any case of its letters. Surprising, and therefore worth meeting here first.
+    """
+    metadata = {
+        "QueueTrigger": Datum(body, "string"),
+        "Id": Datum(message.id, "string"),
+        "PopReceipt": Datum(message.pop_receipt, "string"),
+        "DequeueCount": Datum(json.dumps(message.dequeue_count or 1), "json"),
+        "InsertionTime": _time(message.inserted_on),
+        "ExpirationTime": _time(message.expires_on),
+        "NextVisibleTime": _time(message.next_visible_on),
+    }
+    names = {name.lower(): name for name in metadata}
+    own = {names.get(name.lower(), name): value for name, value in _properties(body)}
+    return metadata | own
 
 
 @asynccontextmanager
@@ -74,24 +90,28 @@ async def hide(queue: QueueClient, message: QueueMessage, seconds: float) -> Non
     message.pop_receipt = updated.pop_receipt
 
 
-def _decode(text: str) -> str:
-    try:
-        return base64.b64decode(text, validate=True).decode("utf-8")
-    except (binascii.Error, UnicodeDecodeError) as error:
-        raise ValueError(f"not base64: {error}") from None
+def _time(moment: datetime | None) -> Datum:
+    return Datum(json.dumps(moment.isoformat() if moment else None), "json")
 
 
-def _metadata(body: str, message: QueueMessage) -> tuple[str, int]:
-    # As the real host does: top-level properties of a JSON message hide the trigger's metadata of
-    # the same name. Surprising, and therefore worth meeting here first.
+def _properties(body: str) -> list[tuple[str, Datum]]:
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
-        document = None
-    properties = document if isinstance(document, dict) else {}
-    named = {name.lower(): value for name, value in properties.items()}
-    message_id, count = named.get("id"), named.get("dequeuecount")
-    return (
-        message_id if isinstance(message_id, str) else message.id,
-        count if isinstance(count, int) else message.dequeue_count or 1,
-    )
+        return []
+    properties = document.items() if isinstance(document, dict) else ()
+    return [
+        (name, Datum(json.dumps(value), "json") if isinstance(value, dict) else _string(value))
+        for name, value in properties
+        if value is not None and not isinstance(value, list)
+    ]
+
+
+def _string(value: object) -> Datum:
+    # Its JSON reader takes what looks like a time for one, and writes it in its own way.
+    if isinstance(value, str) and _TIME.fullmatch(value):
+        with suppress(ValueError):
+            moment = datetime.fromisoformat(value)
+            moment = moment.astimezone(UTC) if moment.tzinfo else moment
+            return Datum(f"{moment:%m/%d/%Y %H:%M:%S}", "string")
+    return Datum(str(value), "string")

@@ -12,12 +12,13 @@ import asyncio
 import logging
 
 from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
+from azure.functions.meta import Datum
 from azure.storage.queue import QueueMessage
 from azure.storage.queue.aio import QueueClient
 
-from local.host_function import HostedFunction, drain, stopped_within
+from local.host_function import TriggeredFunction, drain, stopped_within
 from local.host_json import QueueOptions
-from local.host_message import hide, kept_hidden, trigger_input
+from local.host_message import decoded, hide, kept_hidden, trigger_metadata
 
 _logger = logging.getLogger("local.host")
 
@@ -31,7 +32,7 @@ class QueueListener:
 
     def __init__(  # noqa: PLR0913 - the parts of a trigger
         self,
-        function: HostedFunction,
+        function: TriggeredFunction,
         queue: QueueClient,
         poison: QueueClient,
         options: QueueOptions,
@@ -112,12 +113,13 @@ class QueueListener:
                 await self._move_to_poison(message)
                 return
             try:
-                value = trigger_input(message, self._options.message_encoding)
+                body = decoded(str(message.content), self._options.message_encoding)
             except ValueError:
                 await self._move_to_poison(message)
                 return
+            metadata = trigger_metadata(body, message)
             async with kept_hidden(self._queue, message, self._lease_seconds):
-                succeeded = await self._function(value)
+                succeeded = await self._function.invoke(Datum(body, "string"), metadata)
             await self._settle(message, succeeded)
         except AzureError as error:
             # The message shows up again when its visibility timeout is over.

@@ -5,14 +5,15 @@ next occurrence makes that one past due. Time spans as schedules are not support
 """
 
 import asyncio
+import json
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from azure.functions.timer import TimerRequest
+from azure.functions.meta import Datum
 from croniter import croniter
 
-from local.host_function import HostedFunction, drain, stopped_within
+from local.host_function import TriggeredFunction, drain, stopped_within
 
 _logger = logging.getLogger("local.host")
 
@@ -45,7 +46,7 @@ class TimerListener:
 
     def __init__(
         self,
-        function: HostedFunction,
+        function: TriggeredFunction,
         schedule: str,
         *,
         run_on_startup: bool = False,
@@ -72,20 +73,21 @@ class TimerListener:
             # From when it was due: what was missed meanwhile is one late run, not several.
             due = next_occurrence(self._schedule, max(due, started))
 
-    def _request(self, due: datetime, last: datetime, started: datetime) -> TimerRequest:
+    def _request(self, due: datetime, last: datetime, started: datetime) -> Datum:
         following = next_occurrence(self._schedule, started)
-        return TimerRequest(
-            past_due=started - due >= _LATE,
-            schedule_status={
+        payload = {
+            "Schedule": {"AdjustForDST": True},
+            "ScheduleStatus": {
                 "Last": last.isoformat(),
                 "Next": following.isoformat(),
                 "LastUpdated": started.isoformat(),
             },
-            schedule={"AdjustForDST": True},
-        )
+            "IsPastDue": started - due >= _LATE,
+        }
+        return Datum(json.dumps(payload), "json")
 
-    async def _call(self, stop: asyncio.Event, request: TimerRequest) -> None:
-        task = asyncio.create_task(self._function(request))
+    async def _call(self, stop: asyncio.Event, request: Datum) -> None:
+        task = asyncio.create_task(self._function.invoke(request, {}))
         stopping = asyncio.create_task(stop.wait())
         try:
             await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)

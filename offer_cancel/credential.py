@@ -16,7 +16,7 @@ from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import ClientAuthenticationError
 from azure.identity.aio import ManagedIdentityCredential
 
-from offer_cancel import log
+from offer_cancel import log, telemetry
 
 logger = logging.getLogger(__name__)
 
@@ -104,6 +104,7 @@ class SteadyCredential:
                 logger, "token.unavailable", logging.WARNING, scope=scopes[0],
                 **log.fault_fields(fault),
             )  # fmt: skip
+            telemetry.token_failed()
             raise TokenUnavailableError(
                 f"no token for {scopes[0]}: {type(fault).__name__} from the identity endpoint"
             ) from fault

@@ -1,5 +1,6 @@
 """The end of a request, one way for both functions: final record → event → due row gone."""
 
+from offer_cancel import telemetry
 from offer_cancel.ledger.record import Record
 from offer_cancel.ledger.table import Ledger, due_row
 from offer_cancel.outcome import Outcomes
@@ -10,7 +11,9 @@ async def settle(ledger: Ledger, outcomes: Outcomes, before: Record, final: Reco
 
     Raises LostUpdateError when somebody else wrote the record first: then nothing was sent.
     """
-    await report(ledger, outcomes, await ledger.save(before, final))
+    record = await ledger.save(before, final)
+    telemetry.ended(record.status.value, record.error_code)
+    await report(ledger, outcomes, record)
 
 
 async def report(ledger: Ledger, outcomes: Outcomes, record: Record) -> None:

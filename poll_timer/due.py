@@ -8,13 +8,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
 
-from offer_cancel import log
+from offer_cancel import log, telemetry
 from offer_cancel.clients import Clients
 from offer_cancel.ledger import record as steps
 from offer_cancel.ledger.entity import NewerRecordError, UnreadableRecordError
 from offer_cancel.ledger.record import Record
 from offer_cancel.ledger.table import DueRow, LostUpdateError, due_row
-from offer_cancel.portal.answer import Reply
+from offer_cancel.portal.answer import Answer, Cause, NoAnswer, Reply
 from offer_cancel.portal.location import Trusted, Untrusted, resolve
 from offer_cancel.settle import report, settle
 from offer_cancel.status import Ending, Status
@@ -56,7 +56,8 @@ async def _act(record: Record, row: DueRow, clients: Clients, poll: Poll) -> str
         await clients.ledger.repair(replace(record, due_at=record.due_at or now), row)
         return "repaired"
     if record.status is Status.ACCEPTED:
-        return await _poll(record, clients, poll)
+        with telemetry.poll(record):
+            return await _poll(record, clients, poll)
     if record.status is Status.SUBMITTING and not record.is_lease_over(now):
         return "waiting"
     if record.is_past_deadline(now):
@@ -84,6 +85,8 @@ async def _poll(record: Record, clients: Clients, poll: Poll) -> str:
     reply = await poll(lambda: _read(record, place, clients))
     if reply is None:
         return "waiting"
+    if not (isinstance(reply, NoAnswer) and reply.cause is Cause.THROTTLED):
+        telemetry.polled(str(reply.status) if isinstance(reply, Answer) else reply.cause.value)
     now, settings = clients.clock(), clients.settings
     decision = after_poll(reply, record, now, settings.poll_grace, settings.api_version)
     if isinstance(decision, Ending):

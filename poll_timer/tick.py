@@ -10,13 +10,13 @@ from collections.abc import Awaitable, Callable
 
 from azure.core.exceptions import AzureError
 
-from offer_cancel import log
+from offer_cancel import log, telemetry
 from offer_cancel.clients import Clients
 from offer_cancel.ledger.keys import BUCKETS
 from offer_cancel.ledger.table import DueRow
 from offer_cancel.portal.answer import Reply
 from poll_timer.due import work_on
-from poll_timer.watch import notice_poison, restore_due_rows
+from poll_timer.watch import measure_pending, notice_poison, restore_due_rows
 
 logger = logging.getLogger(__name__)
 
@@ -47,16 +47,16 @@ class _Tick:
     async def run(self) -> Counter[str]:
         try:
             async with asyncio.timeout_at(self._started + END_WITHIN), asyncio.TaskGroup() as group:
-                for look in (self._ensure_queue, self._restore, self._notice):
+                for look in (self._ensure_queue, self._restore, self._notice, self._measure):
                     group.create_task(self._aside(look))
                 for bucket in BUCKETS:
                     group.create_task(self._read_bucket(bucket, group))
         except TimeoutError:
-            log.event(logger, "poll.abandoned", logging.WARNING, came_to=dict(self._came_to))
+            log.event(logger, "poll.abandoned", logging.WARNING, cameTo=dict(self._came_to))
         self._came_to = +self._came_to  # without zeroes
-        if self._came_to:
-            seconds = round(self._loop.time() - self._started, 3)
-            log.event(logger, "poll.tick", seconds=seconds, came_to=dict(self._came_to))
+        seconds = round(self._loop.time() - self._started, 3)
+        telemetry.ticked(seconds)
+        log.event(logger, "poll.tick", seconds=seconds, cameTo=dict(self._came_to))
         if self._unread:
             log.event(logger, "ledger.unread", logging.ERROR, buckets=len(self._unread),
                       **log.fault_fields(self._unread[0]))  # fmt: skip
@@ -79,6 +79,9 @@ class _Tick:
 
     async def _notice(self) -> None:
         self._came_to["poisoned"] += await notice_poison(self._clients)
+
+    async def _measure(self) -> None:
+        await measure_pending(self._clients)
 
     async def _read_bucket(self, bucket: str, group: asyncio.TaskGroup) -> None:
         now = self._clients.clock()

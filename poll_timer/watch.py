@@ -8,7 +8,7 @@ import logging
 from dataclasses import replace
 from datetime import timedelta
 
-from offer_cancel import log
+from offer_cancel import log, telemetry
 from offer_cancel.clients import Clients
 from offer_cancel.ledger.entity import NewerRecordError, UnreadableRecordError
 from offer_cancel.ledger.keys import BUCKETS
@@ -20,6 +20,7 @@ from offer_cancel.storage import Poisoned
 logger = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 300  # a bucket each: the whole table in 80 minutes
+MOST_COUNTED = 5_000
 REPORT_WITHIN = timedelta(days=1)  # later restarts do not repeat old events
 
 
@@ -47,6 +48,25 @@ async def restore_due_rows(clients: Clients) -> int:
     return restored
 
 
+async def measure_pending(clients: Clients) -> None:
+    """Says, once in five minutes, how many requests are pending, and how old the oldest is.
+
+    At most 5,000 are counted. Raises AzureError.
+    """
+    now = clients.clock()
+    if not clients.once.first(f"pending {int(now.timestamp()) // SWEEP_SECONDS}"):
+        return
+    count, oldest = 0, now
+    for bucket in BUCKETS:
+        async for requested_at in clients.ledger.requested(bucket):
+            count, oldest = count + 1, min(oldest, requested_at)
+            if count == MOST_COUNTED:
+                break
+        if count == MOST_COUNTED:
+            break
+    telemetry.pending(count, (now - oldest).total_seconds())
+
+
 async def notice_poison(clients: Clients) -> int:
     """Looks at messages that the host moved to the poison queue, each once; they stay for replay.
 
@@ -55,6 +75,7 @@ async def notice_poison(clients: Clients) -> int:
     requests, or another request's. Says how many the queue holds. Raises AzureError.
     """
     depth = await clients.poison.depth()
+    telemetry.poison_holds(depth)
     messages = await clients.poison.peek() if depth else []
     for message in messages:
         request = parse(message.text, message.id)

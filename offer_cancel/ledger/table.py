@@ -11,6 +11,7 @@ from datetime import datetime
 from uuid import uuid4
 
 from azure.core.exceptions import ResourceNotFoundError
+from azure.data.tables import TableEntity
 from azure.data.tables.aio import TableClient
 
 from offer_cancel.ledger import entity, keys, transactions
@@ -125,16 +126,20 @@ class Ledger:
 
     async def due_rows(self, bucket: str, now: datetime) -> AsyncIterator[DueRow]:
         """The due rows of a bucket, the longest due first."""
-        rows = self._table.query_entities(
-            "PartitionKey eq @bucket and RowKey ge @first and RowKey lt @end",
-            parameters={"bucket": bucket, "first": keys.DUE, "end": keys.due_until(now)},
-            select=["PartitionKey", "RowKey"],
-        )
-        try:
-            async for row in rows:
-                yield DueRow(bucket, row["RowKey"])
-        except ResourceNotFoundError:
-            return  # no table yet: nothing is due
+        async for row in self._range(bucket, keys.DUE, keys.due_until(now), ["RowKey"]):
+            yield DueRow(bucket, row["RowKey"])
+
+    async def pending_rows(self, bucket: str) -> set[DueRow]:
+        """Every due row of a bucket, due or not."""
+        rows = self._range(bucket, keys.DUE, f"{keys.DUE}~", ["RowKey"])
+        return {DueRow(bucket, row["RowKey"]) async for row in rows}
+
+    async def requested(self, bucket: str) -> AsyncIterator[datetime]:
+        """When the pending requests of a bucket were made."""
+        columns = ["RowKey", "RequestedAt"]
+        async for row in self._range(bucket, keys.DUE, f"{keys.DUE}~", columns):
+            if isinstance(requested_at := row.get("RequestedAt"), datetime):
+                yield requested_at
 
     async def unfinished(self, bucket: str) -> AsyncIterator[Record | str]:
         """The records of a bucket that are not final; of an unreadable one, what is wrong.
@@ -142,24 +147,27 @@ class Ledger:
         Reads the whole bucket's records at the service: for a rare look, not for a tick.
         """
         pending = " or ".join(f"Status eq '{s.value}'" for s in Status if not s.is_final)
-        rows = self._table.query_entities(
-            f"PartitionKey eq @bucket and RowKey ge @first and RowKey lt @end and ({pending})",
-            parameters={"bucket": bucket, "first": keys.RECORD, "end": f"{keys.RECORD}~"},
-        )
-        async for row in rows:
+        async for row in self._range(bucket, keys.RECORD, f"{keys.RECORD}~", None, f"({pending})"):
             try:
                 yield entity.from_row(row, str(row.metadata["etag"]))
             except (NewerRecordError, UnreadableRecordError) as fault:
                 yield str(fault)
 
-    async def pending_rows(self, bucket: str) -> set[DueRow]:
-        """Every due row of a bucket, due or not."""
+    async def _range(
+        self, bucket: str, first: str, end: str, columns: list[str] | None, more: str = ""
+    ) -> AsyncIterator[TableEntity]:
+        """The rows of a bucket from `first` up to `end`, page after page; none without a table."""
         rows = self._table.query_entities(
-            "PartitionKey eq @bucket and RowKey ge @first and RowKey lt @end",
-            parameters={"bucket": bucket, "first": keys.DUE, "end": f"{keys.DUE}~"},
-            select=["RowKey"],
+            "PartitionKey eq @bucket and RowKey ge @first and RowKey lt @end"
+            + (f" and {more}" if more else ""),
+            parameters={"bucket": bucket, "first": first, "end": end},
+            select=columns,
         )
-        return {DueRow(bucket, row["RowKey"]) async for row in rows}
+        try:
+            async for row in rows:
+                yield row
+        except ResourceNotFoundError:
+            return
 
     async def close(self) -> None:
         """Closes its connections."""

@@ -16,7 +16,7 @@ import httpx
 from azure.core.credentials import AccessToken
 from httpx_aiohttp import AiohttpTransport
 
-from offer_cancel import log
+from offer_cancel import log, telemetry
 from offer_cancel.backoff import Backoff
 from offer_cancel.clock import utc_now
 from offer_cancel.credential import SteadyCredential, TokenUnavailableError
@@ -61,25 +61,26 @@ class Portal:
         if self._settings.api_if_match:
             headers["If-Match"] = self._settings.api_if_match
         target = self._target(publisher_id, offer_id, "cancel")
-        return await self._call("POST", target, headers, json.dumps(body).encode())
+        return await self._call("POST", "cancel", target, headers, json.dumps(body).encode())
 
     async def operation(self, publisher_id: str, offer_id: str, operation_id: str) -> Reply:
         """Reads one operation of an offer: `GET …/operations/<operationId>`."""
         name = f"operations/{quote(operation_id, safe='$')}"
-        return await self._call("GET", self._target(publisher_id, offer_id, name))
+        return await self._call("GET", "operation", self._target(publisher_id, offer_id, name))
 
     async def running(self, publisher_id: str, offer_id: str) -> Reply:
         """Lists what runs for an offer: `GET …/submissions/?status=running`."""
         target = self._target(publisher_id, offer_id, "submissions/")
-        return await self._call("GET", f"{target}&status=running")
+        return await self._call("GET", "submissions", f"{target}&status=running")
 
     async def submissions(self, publisher_id: str, offer_id: str) -> Reply:
         """Lists an offer's operations: `GET …/submissions/`."""
-        return await self._call("GET", self._target(publisher_id, offer_id, "submissions/"))
+        target = self._target(publisher_id, offer_id, "submissions/")
+        return await self._call("GET", "submissions", target)
 
     async def read(self, target: str) -> Reply:
         """Reads a location that was resolved, and found to be trusted."""
-        return await self._call("GET", target)
+        return await self._call("GET", "location", target)
 
     async def close(self) -> None:
         """Closes its connections."""
@@ -92,6 +93,7 @@ class Portal:
     async def _call(
         self,
         method: str,
+        operation: str,
         target: str,
         headers: dict[str, str] | None = None,
         content: bytes | None = None,
@@ -109,7 +111,12 @@ class Portal:
             return NoAnswer(Cause.THROTTLED, sent=False, until=pause_end)
         reply: Reply | None = None
         try:
-            reply = await self._send(request, end)
+            with telemetry.api_call(method, operation, request.url.host) as call:
+                reply = await self._send(request, end)
+                if isinstance(reply, Answer):
+                    call.answered(reply.status)
+                else:
+                    call.failed(reply.cause.value)
         finally:
             await self._leave(reply)
         return reply

@@ -64,7 +64,8 @@ async def test_api_down_for_a_day(make_harness: MakeHarness) -> None:
     assert [] == await harness.poison()
     assert 0 == await harness.deliver()
     late = [count for step, count in calls.items() if step * STEP >= 6 * HOUR]
-    assert max(late) <= REQUESTS * 2 // 3, late
+    crowded = [count for count in late if count > REQUESTS * 2 // 3]
+    assert len(crowded) <= len(late) // 8, late
 
 
 async def test_api_down_spares_the_api(make_harness: MakeHarness) -> None:

@@ -2,72 +2,13 @@
 
 import asyncio
 import base64
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 
 import azure.functions as func
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.queue.aio import QueueClient
-
-from local.host import Host
-from local.host_json import HostJson, QueueOptions
-
-OPTIONS = QueueOptions(
-    max_polling_interval=timedelta(milliseconds=100),
-    max_dequeue_count=2,
-    message_encoding="none",
-)
-
-Work = Callable[[func.QueueMessage], Awaitable[None]]
-
-
-def _app(queue_name: str, work: Work) -> func.FunctionApp:
-    app = func.FunctionApp()
-
-    @app.function_name("work")
-    @app.queue_trigger(arg_name="message", queue_name=queue_name, connection="STORAGE")
-    async def run(message: func.QueueMessage) -> None:
-        await work(message)
-
-    return app
-
-
-async def _host(
-    storage: str,
-    queue_name: str,
-    work: Work,
-    *,
-    until: Callable[[], Awaitable[bool]],
-    options: QueueOptions = OPTIONS,
-    lease_seconds: float = 60.0,
-) -> None:
-    """Run a host until the condition holds; then it drains and ends."""
-    stop = asyncio.Event()
-    host = Host(
-        _app(queue_name, work),
-        HostJson(options),
-        {"STORAGE": storage},
-        lease_seconds=lease_seconds,
-        drain_seconds=5,
-    )
-    running = asyncio.create_task(host.run(stop))
-    try:
-        async with asyncio.timeout(15):
-            while not await until():
-                assert not running.done()
-                await asyncio.sleep(0.02)
-    finally:
-        stop.set()
-        await running
-
-
-async def _length(queue: QueueClient) -> int:
-    return (await queue.get_queue_properties()).approximate_message_count or 0
-
-
-async def _peek(queue: QueueClient) -> list[str]:
-    return [message.content for message in await queue.peek_messages(32)]
+from hosting import OPTIONS, length, peek, serve_until
 
 
 async def test_a_message_that_was_handled_is_deleted(
@@ -81,9 +22,9 @@ async def test_a_message_that_was_handled_is_deleted(
         seen.append(message)
 
     async def gone() -> bool:
-        return await _length(queue) == 0
+        return await length(queue) == 0
 
-    await _host(storage, queue_name, work, until=gone)
+    await serve_until(storage, queue_name, work, until=gone)
 
     (message,) = seen
     assert message.get_body().decode() == 'plain <text> "as is"'
@@ -104,9 +45,9 @@ async def test_a_message_that_fails_too_often_goes_to_the_poison_queue(
         raise RuntimeError("boom")
 
     async def gone() -> bool:
-        return await _length(queue) == 0
+        return await length(queue) == 0
 
-    await _host(storage, queue_name, work, until=gone)
+    await serve_until(storage, queue_name, work, until=gone)
 
     (kept,) = await poison.peek_messages()
     assert counts == [1, 2]
@@ -131,11 +72,11 @@ async def test_a_message_that_failed_stays_hidden_for_the_visibility_timeout(
         return len(times) == 2
 
     options = replace(OPTIONS, visibility_timeout=timedelta(seconds=2))
-    await _host(storage, queue_name, work, until=twice, options=options)
+    await serve_until(storage, queue_name, work, until=twice, options=options)
 
     # The service keeps time in whole seconds.
     assert times[1] - times[0] >= 1.0
-    assert await _length(queue) == 0
+    assert await length(queue) == 0
 
 
 async def test_base64_reaches_the_function_decoded(
@@ -150,40 +91,13 @@ async def test_base64_reaches_the_function_decoded(
         bodies.append(message.get_body())
 
     async def gone() -> bool:
-        return await _length(queue) == 0
+        return await length(queue) == 0
 
     options = replace(OPTIONS, message_encoding="base64")
-    await _host(storage, queue_name, work, until=gone, options=options)
+    await serve_until(storage, queue_name, work, until=gone, options=options)
 
     assert bodies == [b"good"]
-    assert await _peek(poison) == ["not base64!"]
-
-
-async def test_no_more_than_batch_and_threshold_are_in_flight(
-    storage: str, queue_name: str, queue: QueueClient
-) -> None:
-    """Concurrency is bounded by batchSize + newBatchThreshold, and everything is worked on."""
-    for number in range(12):
-        await queue.send_message(str(number))
-    done: list[str] = []
-    running = highest = 0
-
-    async def work(message: func.QueueMessage) -> None:
-        nonlocal running, highest
-        running += 1
-        highest = max(highest, running)
-        await asyncio.sleep(0.05)
-        running -= 1
-        done.append(message.get_body().decode())
-
-    async def all_done() -> bool:
-        return len(done) == 12
-
-    options = replace(OPTIONS, batch_size=3, new_batch_threshold=1)
-    await _host(storage, queue_name, work, until=all_done, options=options)
-
-    assert len(set(done)) == 12
-    assert highest <= 4
+    assert await peek(poison) == ["not base64!"]
 
 
 async def test_a_long_run_keeps_its_message_hidden(
@@ -199,9 +113,9 @@ async def test_a_long_run_keeps_its_message_hidden(
         await asyncio.sleep(3.5)
 
     async def gone() -> bool:
-        return await _length(queue) == 0
+        return await length(queue) == 0
 
-    await _host(storage, queue_name, work, until=gone, lease_seconds=2)
+    await serve_until(storage, queue_name, work, until=gone, lease_seconds=2)
 
     assert calls == 1
 
@@ -219,32 +133,9 @@ async def test_json_properties_hide_metadata_of_the_same_name(
     async def called() -> bool:
         return bool(seen)
 
-    await _host(storage, queue_name, work, until=called)
+    await serve_until(storage, queue_name, work, until=called)
 
     assert seen == [("mine", 9)]
-
-
-async def test_stopping_lets_a_running_function_finish(
-    storage: str, queue_name: str, queue: QueueClient
-) -> None:
-    """What is in flight when the host stops is finished and deleted, not dropped."""
-    await queue.send_message("slow")
-    started = asyncio.Event()
-    finished = False
-
-    async def work(_message: func.QueueMessage) -> None:
-        nonlocal finished
-        started.set()
-        await asyncio.sleep(0.3)
-        finished = True
-
-    async def under_way() -> bool:
-        return started.is_set()
-
-    await _host(storage, queue_name, work, until=under_way)
-
-    assert finished
-    assert await _length(queue) == 0
 
 
 async def test_a_missing_queue_is_created(storage: str, queue_name: str) -> None:
@@ -257,9 +148,9 @@ async def test_a_missing_queue_is_created(storage: str, queue_name: str) -> None
 
         async def exists() -> bool:
             try:
-                await _length(queue)
+                await length(queue)
             except ResourceNotFoundError:
                 return False
             return True
 
-        await _host(storage, queue_name, work, until=exists)
+        await serve_until(storage, queue_name, work, until=exists)

@@ -62,7 +62,7 @@ async def _calls(clock: _Clock, *, takes: timedelta, calls: int) -> list[func.Ti
         running -= 1
 
     listener = TimerListener(
-        HostedFunction("tick", "timer", tick),
+        HostedFunction("tick", "timer", tick, trigger="timerTrigger"),
         "0 * * * * *",
         run_on_startup=True,
         drain_seconds=5,
@@ -99,7 +99,7 @@ async def test_a_failing_run_does_not_end_the_schedule() -> None:
         stop.set()
 
     listener = TimerListener(
-        HostedFunction("tick", "timer", tick),
+        HostedFunction("tick", "timer", tick, trigger="timerTrigger"),
         "0 * * * * *",
         run_on_startup=True,
         drain_seconds=5,
@@ -108,3 +108,32 @@ async def test_a_failing_run_does_not_end_the_schedule() -> None:
     await asyncio.wait_for(listener.run(stop), 5)
 
     assert calls == 2
+
+
+async def test_stopping_lets_a_run_finish_and_begins_no_other() -> None:
+    """A tick that is under way when the host stops is not cut off."""
+    clock = _Clock(NOON)
+    stop, began = asyncio.Event(), asyncio.Event()
+    ended = 0
+
+    async def tick(timer: func.TimerRequest) -> None:
+        nonlocal ended
+        assert timer is not None
+        began.set()
+        clock.now += timedelta(minutes=5)  # the next ones are overdue
+        await asyncio.sleep(0.2)
+        ended += 1
+
+    listener = TimerListener(
+        HostedFunction("tick", "timer", tick, trigger="timerTrigger"),
+        "0 * * * * *",
+        run_on_startup=True,
+        drain_seconds=5,
+        now=clock,
+    )
+    running = asyncio.create_task(listener.run(stop))
+    await asyncio.wait_for(began.wait(), 5)
+    stop.set()
+    await asyncio.wait_for(running, 5)
+
+    assert ended == 1

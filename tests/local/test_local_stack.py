@@ -9,9 +9,12 @@ from urllib.parse import urlsplit
 
 import pytest
 from azure.storage.queue.aio import QueueClient
+from pydantic.fields import FieldInfo
 
+from local import stack as stack_module
 from local.azurite import Azurite
 from local.stack import ROOT, Stack
+from offer_cancel.settings import Settings
 
 APP = """
 import logging, os
@@ -154,3 +157,9 @@ async def test_azurite_restarts_on_its_ports_with_its_data(tmp_path: Path) -> No
 
         assert before == azurite.connection_string
         assert message.content == "still here"
+
+
+@pytest.mark.parametrize("field", Settings.model_fields.values(), ids=lambda field: field.alias)
+def test_no_setting_of_the_developers_shell_reaches_the_app(field: FieldInfo) -> None:
+    """Every setting is kept out by its prefix, those that a test did not think of included."""
+    assert str(field.alias).startswith(stack_module._OURS)

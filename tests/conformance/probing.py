@@ -1,0 +1,32 @@
+"""Runs `probe.py` in a process of its own: its settings, its directory, and nothing inherited."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+_SECONDS = 100
+
+
+def probe(
+    settings: Mapping[str, str], directory: Path = ROOT, function: str | None = None
+) -> dict[str, Any]:
+    """What the worker says of the app of a directory; `function` is invoked with a message."""
+    environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    done = subprocess.run(  # noqa: S603 - our own script
+        [sys.executable, str(HERE / "probe.py"), *([function] if function else [])],
+        cwd=directory,
+        env={**environment, **settings},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=_SECONDS,
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found

@@ -1,0 +1,55 @@
+"""Many invocations at once, in one worker process."""
+
+import asyncio
+from collections.abc import Callable
+from weakref import WeakKeyDictionary
+
+import pytest
+from app_site import PUBLISHER, Site, request
+from worker import Invocation
+
+from local.portal_script import Answer
+from offer_cancel import clients as shared
+from offer_cancel.clients import Clients
+
+AT_ONCE = 32
+
+
+async def test_invocations_at_once_share_one_client(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """32 cold invocations make one set of clients, ask for one token, and each ends."""
+    made: list[Clients] = []
+    make: Callable[..., Clients] = shared.make_clients
+
+    def counted(*arguments: object) -> Clients:
+        made.append(make(*arguments))
+        return made[-1]
+
+    monkeypatch.setattr(shared, "make_clients", counted)
+    monkeypatch.setattr(shared, "_by_loop", WeakKeyDictionary())
+    tokens = site.identity.requests
+    offers = [site.offer(Answer(200, delay_seconds=0.2)) for _ in range(AT_ONCE)]
+    messages = [await site.send(request(offer)) for offer in offers]
+
+    results = await asyncio.gather(*(site.deliver(message) for message in messages))
+
+    for clients in made:
+        await clients.close()
+    assert results == [Invocation(succeeded=True)] * AT_ONCE
+    assert len(made) == 1
+    assert site.identity.requests == tokens + 1
+    assert [site.portal.count("cancel", offer, PUBLISHER) for offer in offers] == [1] * AT_ONCE
+    events = await site.take_events()
+    assert sorted(event["data"]["offerId"] for event in events) == sorted(offers)
+
+
+async def test_a_tick_and_messages_at_once_do_not_disturb_each_other(site: Site) -> None:
+    """The host runs both functions of the app on one event loop."""
+    offers = [site.offer(Answer(200)) for _ in range(4)]
+    messages = [await site.send(request(offer)) for offer in offers]
+
+    await asyncio.gather(site.tick(), *(site.deliver(message) for message in messages))
+
+    events = await site.take_events()
+    assert sorted(event["data"]["offerId"] for event in events) == sorted(offers)

@@ -1,0 +1,178 @@
+"""Queue messages, as the host hands them to the worker, to their outcomes."""
+
+import base64
+import json
+from datetime import UTC
+from typing import Any
+
+import pytest
+from app_site import PUBLISHER, Site, request
+from payloads import queue_metadata
+from protos import TypedData
+from worker import Invocation
+
+from local.portal_script import Answer
+
+OPERATION = "56615b67-2185-49fe-80d2-c4ddf77bb2e8"
+
+
+async def test_a_message_ends_in_a_record_and_an_event(site: Site) -> None:
+    """200 from the API: canceled, in the table and on the outcome queue."""
+    offer = site.offer(Answer(200))
+
+    await site.submit(request(offer, requestId=f"r-{offer}", correlationId="c-1"))
+
+    (event,) = await site.take_events()
+    record = await site.record(offer)
+    assert record["Status"] == "canceled"
+    assert event["type"] == "OfferCancellation.Canceled"
+    assert event["source"] == "/offer-cancellation/conformance"
+    assert event["data"]["requestId"] == f"r-{offer}"
+    assert event["data"]["correlationId"] == "c-1"
+    assert site.portal.count("cancel", offer, PUBLISHER) == 1
+
+
+async def test_trigger_metadata_reaches_the_app(site: Site) -> None:
+    """Id and insertion time of the message are those of the request that brought none."""
+    offer = site.offer(Answer(200))
+    message = await site.send(request(offer))
+
+    await site.deliver(message)
+
+    record = await site.record(offer)
+    assert message.inserted_on
+    assert record["RequestId"] == f"msg-{message.id}"
+    assert record["RequestedAt"] == message.inserted_on.astimezone(UTC)
+    await site.take_events()
+
+
+async def test_every_field_arrives_as_the_host_sent_it(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Text, id, insertion time and, of a message that came before, its dequeue count."""
+    received: list[Any] = []
+
+    async def spy(message: object, _clients: object) -> None:
+        received.append(message)
+
+    monkeypatch.setattr("cancel_trigger.handle", spy)
+    first = await site.send('{"text": "ünïcode"}')
+    await site.requests.update_message(first, visibility_timeout=0)
+    (again,) = await site.receive()
+
+    assert await site.deliver(again) == Invocation(succeeded=True)
+
+    (message,) = received
+    assert message.id == again.id
+    assert message.text == '{"text": "ünïcode"}'
+    assert message.inserted_at == again.inserted_on
+    assert message.deliveries == 2
+
+
+async def test_a_json_messages_own_properties_come_as_metadata(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The host puts `id` and `dequeueCount` of the message, as texts, in the place of its own."""
+    received: list[Any] = []
+
+    async def spy(message: object, _clients: object) -> None:
+        received.append(message)
+
+    monkeypatch.setattr("cancel_trigger.handle", spy)
+    message = await site.send('{"id": "mine", "dequeueCount": 9}')
+    metadata = {
+        **queue_metadata(message),
+        "Id": TypedData(string="mine"),
+        "DequeueCount": TypedData(string="9"),
+    }
+
+    result = await site.worker.invoke("cancel_trigger", TypedData(string=message.content), metadata)
+
+    await site.requests.delete_message(message)
+    assert result == Invocation(succeeded=True)
+    assert [(one.id, one.deliveries) for one in received] == [("mine", 9)]
+
+
+@pytest.mark.parametrize("kind", ["string", "bytes"])
+async def test_text_and_bytes_are_both_a_body(site: Site, kind: str) -> None:
+    """The host sends a string; a binding with `dataType: binary` would send bytes."""
+    offer = site.offer(Answer(200))
+    message = await site.send(request(offer))
+    data = TypedData(**{kind: message.content if kind == "string" else message.content.encode()})
+
+    result = await site.worker.invoke("cancel_trigger", data, queue_metadata(message))
+
+    await site.requests.delete_message(message)
+    assert result == Invocation(succeeded=True)
+    assert (await site.record(offer))["Status"] == "canceled"
+    await site.take_events()
+
+
+async def test_base64_is_decoded_by_the_app(site: Site) -> None:
+    """With `messageEncoding: none` the text comes as it is, and the app reads both."""
+    offer = site.offer(Answer(200))
+
+    await site.submit(base64.b64encode(request(offer).encode()).decode())
+
+    assert (await site.record(offer))["Status"] == "canceled"
+    await site.take_events()
+
+
+async def test_an_invalid_message_is_rejected_and_kept(site: Site) -> None:
+    """A handled message: one event that names the fault, the text in the poison queue."""
+    text = '{"publisherId": "contoso", "ofer": "misspelt"}'
+
+    await site.submit(text)
+
+    (event,) = await site.take_events()
+    (kept,) = [message async for message in site.poison.receive_messages()]
+    await site.poison.delete_message(kept)
+    assert event["data"]["error"]["code"] == "InvalidRequest"
+    assert "ofer is an unknown field" in event["data"]["error"]["message"]
+    assert kept.content == text
+
+
+async def test_a_redelivery_sends_the_same_event_again(site: Site) -> None:
+    """The host delivers a message twice: one POST, and two events with one id."""
+    offer = site.offer(Answer(200))
+    text = request(offer, requestId=f"r-{offer}")
+
+    await site.submit(text)
+    await site.submit(text)
+
+    first, second = await site.take_events()
+    assert (first["source"], first["id"]) == (second["source"], second["id"])
+    assert site.portal.count("cancel", offer, PUBLISHER) == 1
+
+
+async def test_a_refusal_of_the_api_is_an_outcome_and_no_failure(site: Site) -> None:
+    """A definitive answer must not come back from the queue."""
+    offer = site.offer(Answer(403, {"error": {"code": "Forbidden", "message": "Not yours."}}))
+
+    await site.submit(request(offer))
+
+    (event,) = await site.take_events()
+    assert event["data"]["status"] == "rejected"
+    assert event["data"]["error"] == {"code": "Forbidden", "message": "Not yours."}
+
+
+async def test_a_cloud_event_keeps_its_own_id(site: Site) -> None:
+    """Event Grid delivers an envelope with an `id` that the host takes for the message's."""
+    offer = site.offer(Answer(200), operation=(Answer(200, {"status": "running"}),))
+    event = {
+        "specversion": "1.0",
+        "id": "0f9c1b1e",
+        "source": "/contoso",
+        "type": "Contoso.CancelRequested",
+        "data": {"publisherId": PUBLISHER, "offerId": offer, "operationId": OPERATION},
+    }
+    message = await site.send(json.dumps(event))
+    metadata = {**queue_metadata(message), "Id": TypedData(string="0f9c1b1e")}
+
+    result = await site.worker.invoke("cancel_trigger", TypedData(string=message.content), metadata)
+
+    await site.requests.delete_message(message)
+    assert result == Invocation(succeeded=True)
+    assert (await site.record(offer))["RequestId"].startswith("ce-")
+    assert site.portal.count("operation", offer, PUBLISHER) == 1
+    await site.take_events()

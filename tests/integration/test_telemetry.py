@@ -1,0 +1,172 @@
+"""What an operator sees of a request: spans, metrics and log records, and no secret in any."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from harness import REQUEST_ID, Harness
+from leaks import EMAIL, QUERY, TOKEN
+from opentelemetry import metrics, trace
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from local.portal_script import Answer
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+TRACEPARENT = f"00-{TRACE}-b7ad6b7169203331-01"
+IDS = {"requestId": REQUEST_ID, "correlationId": "release-42"}
+
+
+@dataclass
+class Seen:
+    """What was exported since the last look."""
+
+    spans: InMemorySpanExporter
+    reader: InMemoryMetricReader
+
+    def named(self, name: str) -> list[ReadableSpan]:
+        """The spans of a name, in order."""
+        return [span for span in self.spans.get_finished_spans() if span.name == name]
+
+    def points(self) -> dict[str, list[Any]]:
+        """The data points of each of the app's metrics."""
+        data = self.reader.get_metrics_data()
+        assert data is not None
+        found = [m for r in data.resource_metrics for s in r.scope_metrics for m in s.metrics]
+        return {metric.name: list(metric.data.data_points) for metric in found}
+
+
+@pytest.fixture(scope="session")
+def exporters() -> Seen:
+    """OpenTelemetry as the worker configures it, but into memory; once a process."""
+    seen = Seen(InMemorySpanExporter(), InMemoryMetricReader())
+    tracing = TracerProvider()
+    tracing.add_span_processor(SimpleSpanProcessor(seen.spans))
+    trace.set_tracer_provider(tracing)
+    metrics.set_meter_provider(MeterProvider([seen.reader]))
+    return seen
+
+
+@pytest.fixture
+def seen(exporters: Seen) -> Iterator[Seen]:
+    """The exporters, emptied."""
+    exporters.spans.clear()
+    yield exporters
+    exporters.spans.clear()
+
+
+async def _canceled_after_two_polls(harness: Harness) -> None:
+    harness.accept(Answer(200, {"status": "running"}), Answer(200, {"status": "completed"}))
+    await harness.submit(
+        correlationId="release-42", traceparent=TRACEPARENT, notificationEmails="jane@contoso.com"
+    )
+    await harness.tick_after(60)
+    await harness.tick_after(600)
+    await harness.ends("canceled")
+
+
+def _sum(points: list[Any], **labels: str) -> int:
+    """The counter's value over the points with these labels."""
+    return sum(p.value for p in points if labels.items() <= dict(p.attributes).items())
+
+
+async def test_spans(harness: Harness, seen: Seen) -> None:
+    """One for the submission, one for each poll, linked by the stored traceparent."""
+    await _canceled_after_two_polls(harness)
+    (submit,), polls = seen.named("cancel.submit"), seen.named("cancel.poll")
+    assert 2 == len(polls)
+    for span in (submit, *polls):
+        assert {**IDS, "offerId": harness.offer} == dict(span.attributes or {})
+        assert [TRACE] == [f"{link.context.trace_id:032x}" for link in span.links]
+
+
+async def test_calls_of_the_api(harness: Harness, seen: Seen) -> None:
+    """Dependencies named by their operation, within the step that made them, without a URL."""
+    await _canceled_after_two_polls(harness)
+    (submit,), polls = seen.named("cancel.submit"), seen.named("cancel.poll")
+    (post,), gets = seen.named("POST cancel"), seen.named("GET location")
+    expected = {"http.request.method": "POST", "server.address": "127.0.0.1",
+                "http.response.status_code": 202}  # fmt: skip
+    assert expected == dict(post.attributes or {})
+    parents = [span.parent.span_id for span in (post, *gets) if span.parent]
+    assert [s.context.span_id for s in (submit, *polls) if s.context] == parents
+
+
+async def test_without_a_traceparent_the_submission_is_linked(harness: Harness, seen: Seen) -> None:
+    """A request that brings no trace of its own gets that of its submission."""
+    harness.accept(Answer(200, {"status": "completed"}))
+    await harness.submit()
+    await harness.tick_after(60)
+    (submit,), (poll,) = seen.named("cancel.submit"), seen.named("cancel.poll")
+    assert submit.context is not None
+    assert [submit.context.span_id] == [link.context.span_id for link in poll.links]
+    assert f"{submit.context.trace_id:032x}" in (await harness.outcome())["traceparent"]
+
+
+async def test_metrics(harness: Harness, seen: Seen) -> None:
+    """Requests by outcome, polls by answer, deferrals by cause, durations and gauges."""
+    before = seen.points()
+    await _canceled_after_two_polls(harness)
+    harness.script(cancel=[Answer(503)])
+    await harness.submit(requestId="put-off")
+    await harness.submit(publisherId="not/valid")
+    await harness.tick_after(300)
+    found = seen.points()
+
+    def grown(name: str, **labels: str) -> int:
+        name = f"offer_cancellation.{name}"
+        return _sum(found[name], **labels) - _sum(before.get(name, []), **labels)
+
+    assert 1 == grown("requests", status="canceled", code="none")
+    assert 1 == grown("requests", status="rejected", code="InvalidRequest")
+    assert 2 == grown("polls", answer="200")
+    assert 1 == grown("deferrals", cause="http-503")
+    gauges = {name: found[f"offer_cancellation.{name}"][0].value for name in
+              ("poison.depth", "pending.count", "pending.oldest_age")}  # fmt: skip
+    assert {"poison.depth": 1, "pending.count": 1, "pending.oldest_age": 300} == gauges
+    calls = {
+        (p.attributes["operation"], p.attributes["answer"]): p.count
+        for p in found["offer_cancellation.api.duration"]
+    }
+    assert calls[("cancel", "202")] >= 1
+    assert calls[("location", "200")] >= 2
+    assert sum(p.count for p in found["offer_cancellation.tick.duration"]) >= 3
+
+
+async def test_token_failures(harness: Harness, seen: Seen) -> None:
+    """A token that could not be had is counted, and its deferral, too."""
+    before = seen.points()
+    harness.around.identity.down = True
+    await harness.submit()
+    found = seen.points()
+    for name, labels in (("token_failures", {}), ("deferrals", {"cause": "token"})):
+        name = f"offer_cancellation.{name}"  # noqa: PLW2901
+        assert _sum(found[name], **labels) > _sum(before.get(name, []), **labels)
+
+
+async def test_log_records(harness: Harness, seen: Seen, caplog: pytest.LogCaptureFixture) -> None:
+    """Each record of a request's life carries its ids."""
+    del seen
+    caplog.set_level(logging.INFO)
+    await _canceled_after_two_polls(harness)
+    life = [r for r in caplog.records if getattr(r, "requestId", None) == REQUEST_ID]
+    assert [
+        "cancel.claimed", "cancel.accepted", "poll.status", "outcome.sent",
+    ] == [record.message for record in life]  # fmt: skip
+    for record in life:
+        assert {**IDS, "offerId": harness.offer} == {
+            name: getattr(record, name) for name in (*IDS, "offerId")
+        }
+
+
+async def test_nothing_secret(harness: Harness, seen: Seen) -> None:
+    """No token, no query string and no e-mail address is in a span or in a metric."""
+    await _canceled_after_two_polls(harness)
+    texts = [span.to_json() for span in seen.spans.get_finished_spans()]
+    texts += [str(seen.points())]
+    assert [] == [t for t in texts for p in (TOKEN, QUERY, EMAIL) if p.search(t)]
