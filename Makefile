@@ -12,7 +12,7 @@ PYTHON313 ?= $(shell for python in python3.13 "$${PYENV_ROOT:-$$HOME/.pyenv}"/ve
 WORKER_SUITES := tests/conformance tests/agreement
 
 # The modules that decide: pure, and covered to the last branch.
-DECISIONS := cancel_trigger/decisions.py,cancel_trigger/meeting.py,cancel_trigger/message.py,poll_timer/decisions.py,poll_timer/message.py,offer_cancel/backoff.py,offer_cancel/envelope.py,offer_cancel/request.py,offer_cancel/outcome.py,offer_cancel/ledger/keys.py,offer_cancel/ledger/record.py,offer_cancel/ledger/entity.py,offer_cancel/portal/answer.py,offer_cancel/portal/location.py,offer_cancel/portal/operation.py,offer_cancel/portal/throttle.py
+DECISIONS := cancel_trigger/decisions.py,cancel_trigger/meeting.py,cancel_trigger/message.py,poll_timer/decisions.py,poll_timer/message.py,offer_cancel/backoff.py,offer_cancel/envelope.py,offer_cancel/request.py,offer_cancel/outcome.py,offer_cancel/reuse.py,offer_cancel/status.py,offer_cancel/ledger/keys.py,offer_cancel/ledger/record.py,offer_cancel/ledger/entity.py,offer_cancel/portal/answer.py,offer_cancel/portal/location.py,offer_cancel/portal/operation.py,offer_cancel/portal/throttle.py
 
 .PHONY: help demo run stack test test-here test-worker test-313 test-rest-313 chaos soak check format install clean
 

@@ -1,6 +1,6 @@
 """What an answer of the API means for a submission. Pure: the submission carries it out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from offer_cancel.portal import operation
@@ -24,7 +24,9 @@ class Accept:
 
 @dataclass(frozen=True, slots=True)
 class Defer:
-    """Not now. `until`: when a pause ends. `uncertain`: the POST may have arrived."""
+    """Not now. `http_status`: the POST's. `until`: when a pause ends. `uncertain`: the POST may
+    have arrived.
+    """
 
     cause: str
     http_status: int | None = None
@@ -58,7 +60,8 @@ def after_post(reply: Reply, now: datetime, api_version: str) -> Accept | Ending
         return Ending(Status.CANCELED, http_status=reply.status)
     if reply.is_definitive:
         return Ending(Status.REJECTED, error_of(reply), reply.status)
-    return _later(reply, now, uncertain=reply.status in _UNCERTAIN)
+    later = _later(reply, now)
+    return replace(later, http_status=reply.status, uncertain=reply.status in _UNCERTAIN)
 
 
 def _accepted(answer: Answer, now: datetime, api_version: str) -> Accept | Ending:
@@ -136,12 +139,8 @@ def _not_running(text: str, answer: Answer, operation_status: str | None = None)
     return Ending(Status.REJECTED, error, answer.status, operation_status)
 
 
-def _later(
-    answer: Answer, now: datetime, *, uncertain: bool = False, cause: str | None = None
-) -> Defer:
+def _later(answer: Answer, now: datetime, *, cause: str | None = None) -> Defer:
     return Defer(
         cause or f"http-{answer.status}",
-        http_status=answer.status,
         asked=retry_after(answer.headers, now),
-        uncertain=uncertain,
     )

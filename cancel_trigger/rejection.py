@@ -39,7 +39,8 @@ async def reject(
     fields = [fault.field for fault in what.faults] if isinstance(what, InvalidRequest) else None
     log.event(
         logger, "cancel.invalid", logging.WARNING, messageId=message.id,
-        requestId=what.request_id, code=error.code, fields=fields,
+        requestId=what.request_id, offerId=what.offer_id, code=error.code, fields=fields,
+        correlationId=what.correlation_id or None, traceparent=what.traceparent,
     )  # fmt: skip
     telemetry.ended(status.value, error.code)
     await clients.outcomes.refuse(refusal, clients.clock())

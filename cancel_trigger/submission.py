@@ -19,7 +19,7 @@ from offer_cancel import log, telemetry
 from offer_cancel.clients import Clients
 from offer_cancel.clock import after
 from offer_cancel.ledger import record as steps
-from offer_cancel.ledger.entity import NewerRecordError
+from offer_cancel.ledger.entity import NewerRecordError, UnreadableRecordError
 from offer_cancel.ledger.record import Record
 from offer_cancel.ledger.table import LostUpdateError
 from offer_cancel.request import CancelRequest, InvalidRequest, parse
@@ -48,6 +48,11 @@ class Claim:
         """A claim that has not got anywhere yet."""
         return cls(record, record)
 
+    @property
+    def has_posted(self) -> bool:
+        """Whether its POST has begun: what came of it is not in the table."""
+        return self.current.attempts > self.stored.attempts
+
 
 async def handle(message: Message, clients: Clients) -> None:
     """Handles one delivery.
@@ -61,8 +66,8 @@ async def handle(message: Message, clients: Clients) -> None:
         log.event(logger, "cancel.storage_failed", logging.ERROR, messageId=message.id,
                   deliveries=message.deliveries, **log.fault_fields(fault))  # fmt: skip
         raise
-    except NewerRecordError as fault:
-        log.event(logger, "ledger.newer_record", logging.ERROR, messageId=message.id,
+    except (NewerRecordError, UnreadableRecordError) as fault:  # left to whoever can read it
+        log.event(logger, "ledger.unreadable_record", logging.ERROR, messageId=message.id,
                   detail=str(fault))  # fmt: skip
     except LostUpdateError as fault:  # whoever wrote first has the request now
         log.event(logger, "cancel.lost_update", logging.WARNING, messageId=message.id,
@@ -70,7 +75,10 @@ async def handle(message: Message, clients: Clients) -> None:
     except Exception as bug:  # noqa: BLE001 - whatever it is, the request must not get lost
         log.event(logger, "cancel.bug", logging.ERROR, messageId=message.id,
                   deliveries=message.deliveries, **log.fault_fields(bug))  # fmt: skip
-        await work.give_up(bug)
+        try:
+            await work.give_up(bug)
+        except LostUpdateError:  # the bug came after its write, or somebody else was faster
+            raise InvocationError(f"{type(bug).__name__}, and the record has moved on") from None
 
 
 class _Work:
@@ -100,7 +108,10 @@ class _Work:
         if first.is_past_deadline(now):
             first = replace(steps.expired(first, now), due_at=None)
         record, is_new = await self._clients.ledger.claim(first)
-        self._met = None if is_new else record
+        if is_new and not record.status.is_final:
+            self._claim = Claim.of(record)
+        elif not is_new:
+            self._met = record
         if not is_new:
             await self._meet(record, request)
         elif record.status.is_final:
@@ -168,10 +179,11 @@ class _Work:
         now = self._clients.clock()
         error = Error("InternalError", f"an unexpected {type(bug).__name__}; see the logs")
         is_last = self._message.deliveries >= LAST_DELIVERY
-        if is_last and self._met and meet(self._met, now) is Meeting.TAKE_OVER:
-            self._claim = self._claim or Claim.of(self._met)
+        if is_last and not self._claim and self._met and meet(self._met, now) is Meeting.TAKE_OVER:
+            self._claim = Claim(self._met, _taken(self._met, self._clients))
         if is_last and self._claim:
             final = steps.finished(self._claim.current, now, Ending(Status.FAILED, error))
+            final = replace(final, uncertain=final.uncertain or self._claim.has_posted)
             await self._settle(self._claim.stored, final)
         elif is_last and self._met is None:
             what = self._request or InvalidRequest(faults=(), request_id=f"msg-{self._message.id}")
@@ -183,16 +195,16 @@ class _Work:
             raise InvocationError(text) from None  # the bug's own text may quote the message
 
     async def _release(self, claim: Claim, now: datetime) -> None:
-        posted = claim.current.attempts > claim.stored.attempts
         due_at = after(now, self._clients.settings.lease_seconds)
-        given_up = steps.released(claim.current, now, due_at, uncertain=posted)
+        given_up = steps.released(claim.current, now, due_at, uncertain=claim.has_posted)
         await self._clients.ledger.save(claim.stored, given_up)
 
     def _log(self, name: str, record: Record, **fields: object) -> None:
         log.event(
             logger, name, requestId=record.request_id, offerId=record.offer_id,
-            correlationId=record.correlation_id, status=record.status.value,
-            attempts=record.attempts, httpStatus=record.http_status, **fields,
+            correlationId=record.correlation_id, traceparent=record.traceparent,
+            status=record.status.value, attempts=record.attempts,
+            httpStatus=record.http_status, **fields,
         )  # fmt: skip
 
 

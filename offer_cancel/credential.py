@@ -43,6 +43,7 @@ class SteadyCredential:
         self._tokens: dict[tuple[str, ...], AccessToken] = {}
         self._locks: dict[tuple[str, ...], asyncio.Lock] = {}
         self._not_before: dict[tuple[str, ...], float] = {}
+        self._refreshes: dict[tuple[str, ...], asyncio.Task[None]] = {}
 
     async def get_token(self, *scopes: str, **options: Any) -> AccessToken:  # noqa: ANN401
         """A token for the scopes, from the cache as long as it holds.
@@ -52,33 +53,40 @@ class SteadyCredential:
         token = self._usable(scopes)
         if options.get("claims"):
             return await self.renew(*scopes, rejected=token)
-        lock = self._locks.setdefault(scopes, asyncio.Lock())
-        if token and (not self._is_early(scopes, token) or lock.locked()):
-            return token
-        async with lock:
-            token = self._usable(scopes)
-            if token and not self._is_early(scopes, token):
-                return token
-            try:
-                return await self._fetch(scopes)
-            except TokenUnavailableError:
-                if token is None:
-                    raise
-                return token
+        if token is None:
+            async with self._lock(scopes):
+                return self._usable(scopes) or await self._fetch(scopes)
+        if self._is_early(scopes, token) and scopes not in self._refreshes:
+            self._refreshes[scopes] = asyncio.create_task(self._refresh(scopes))
+        return token
+
+    async def _refresh(self, scopes: tuple[str, ...]) -> None:
+        """In the background: whoever has a token that holds does not wait for the next one."""
+        try:
+            async with self._lock(scopes):
+                await self._fetch(scopes)
+        except TokenUnavailableError:
+            pass  # logged; the old token holds, and the next caller tries again
+        finally:
+            del self._refreshes[scopes]
 
     async def renew(self, *scopes: str, rejected: AccessToken | None) -> AccessToken:
         """A token other than the one that the API just rejected.
 
         Callers rejected together share one refresh. Raises TokenUnavailableError.
         """
-        async with self._locks.setdefault(scopes, asyncio.Lock()):
+        async with self._lock(scopes):
             token = self._usable(scopes)
             if token and rejected and token.token != rejected.token:
                 return token
             return await self._fetch(scopes, claims="{}")  # goes past the source's own cache
 
     async def close(self) -> None:
-        """Closes the source."""
+        """Closes the source, once nobody asks it any more."""
+        tasks = list(self._refreshes.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._source.close()
 
     async def __aenter__(self) -> Self:
@@ -86,6 +94,9 @@ class SteadyCredential:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+    def _lock(self, scopes: tuple[str, ...]) -> asyncio.Lock:
+        return self._locks.setdefault(scopes, asyncio.Lock())
 
     def _usable(self, scopes: tuple[str, ...]) -> AccessToken | None:
         token = self._tokens.get(scopes)

@@ -17,3 +17,7 @@ class Once:
             self._said.clear()
         self._said.add(key)
         return True
+
+    def forget(self, key: str) -> None:
+        """It was not said after all."""
+        self._said.discard(key)

@@ -55,8 +55,9 @@ class Outcomes:
         await self._send(of_record(record, self._source))
         log.event(
             logger, "outcome.sent", requestId=record.request_id, offerId=record.offer_id,
-            correlationId=record.correlation_id, status=record.status.value,
-            code=record.error_code, attempts=record.attempts, polls=record.polls,
+            correlationId=record.correlation_id, traceparent=record.traceparent,
+            publisherId=record.publisher_id, status=record.status.value, code=record.error_code,
+            attempts=record.attempts, polls=record.polls,
         )  # fmt: skip
 
     async def refuse(self, refusal: Refusal, now: datetime) -> None:
@@ -64,7 +65,8 @@ class Outcomes:
         await self._send(of_refusal(refusal, self._source, now))
         log.event(
             logger, "outcome.sent", requestId=refusal.request_id, offerId=refusal.offer_id,
-            correlationId=refusal.correlation_id, status=refusal.status.value,
+            correlationId=refusal.correlation_id, traceparent=refusal.traceparent,
+            publisherId=refusal.publisher_id, status=refusal.status.value,
             code=refusal.error.code,
         )  # fmt: skip
 

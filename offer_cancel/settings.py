@@ -78,6 +78,7 @@ def _setting(name: str, allowed: str, default: Any = ..., **limits: Any) -> Any:
 
 
 QueueName = Annotated[str, Field(pattern=rf"^{_QUEUE}$", min_length=3, max_length=56)]
+OutcomeQueueName = Annotated[str, Field(pattern=rf"^{_QUEUE}$", min_length=3, max_length=63)]
 ServiceUrl = Annotated[str, AfterValidator(_service_url)]
 
 
@@ -142,9 +143,9 @@ class Settings(BaseModel):
         "3 to 56 lower-case letters, digits and single hyphens",
         "cancel-requests",
     )
-    outcome_queue: QueueName = _setting(
+    outcome_queue: OutcomeQueueName = _setting(
         "OUTCOME_QUEUE",
-        "3 to 56 lower-case letters, digits and single hyphens, and not CANCEL_QUEUE"
+        "3 to 63 lower-case letters, digits and single hyphens, and not CANCEL_QUEUE"
         " nor its poison queue",
         "cancel-outcomes",
     )
@@ -176,7 +177,7 @@ class Settings(BaseModel):
         "CANCEL_DEADLINE_HOURS", "more than 0 and at most 720 hours", 24, gt=0, le=720
     )
     site_name: str = _setting(
-        "WEBSITE_SITE_NAME", "set by Azure", "local", pattern=r"^[A-Za-z0-9-]{1,64}$"
+        "WEBSITE_SITE_NAME", "set by Azure", "local", pattern=r"^[A-Za-z0-9._-]{1,128}$"
     )
 
     @field_validator("outcome_queue")

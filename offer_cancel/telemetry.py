@@ -140,9 +140,17 @@ class ApiCall:
 
 
 @contextmanager
-def api_call(method: str, operation: str, host: str) -> Iterator[ApiCall]:
-    """Measures one call of the API: a dependency named by its operation, never by its URL."""
-    attributes = {"http.request.method": method, "server.address": host}
+def api_call(method: str, operation: str, host: str, port: int) -> Iterator[ApiCall]:
+    """Measures one call of the API: a dependency named by its operation, never by its URL.
+
+    `operation` is an attribute, too: Application Insights names HTTP dependencies in its own way.
+    """
+    attributes: dict[str, str | int] = {
+        "http.request.method": method,
+        "operation": operation,
+        "server.address": host,
+        "server.port": port,
+    }
     started = time.perf_counter()
     with _tracer.start_as_current_span(
         f"{method} {operation}", kind=SpanKind.CLIENT, attributes=attributes,

@@ -31,7 +31,7 @@ def after_poll(
 ) -> Pending | Ending:
     """The answer to a poll of the record's location, or of the offer's list without one."""
     if not isinstance(reply, Answer):
-        was_sent = reply.cause is not Cause.THROTTLED
+        was_sent = reply.cause not in (Cause.THROTTLED, Cause.TOKEN)
         return Pending(Seen(refused_since=record.refused_since), int(was_sent), until=reply.until)
     asked = retry_after(reply.headers, now)
     if reply.status in REFUSALS:

@@ -8,8 +8,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
 
+from azure.core.exceptions import AzureError
+
 from offer_cancel import log, telemetry
 from offer_cancel.clients import Clients
+from offer_cancel.clock import after
 from offer_cancel.ledger import record as steps
 from offer_cancel.ledger.entity import NewerRecordError, UnreadableRecordError
 from offer_cancel.ledger.record import Record
@@ -23,8 +26,8 @@ from poll_timer.message import message_of
 
 logger = logging.getLogger(__name__)
 
-Poll = Callable[[Callable[[], Awaitable[Reply]]], Awaitable[Reply | None]]
-"""Runs a call in one of the tick's slots; None when the tick begins no more polls."""
+Poll = Callable[[Callable[[float], Awaitable[Reply]]], Awaitable[Reply | None]]
+"""Runs a call, which is told by when to begin, in a slot; None when no more polls begin."""
 
 
 async def work_on(row: DueRow, clients: Clients, poll: Poll) -> str:
@@ -41,9 +44,18 @@ async def work_on(row: DueRow, clients: Clients, poll: Poll) -> str:
         return "orphan"
     try:
         return await _act(record, row, clients, poll)
+    except AzureError:
+        raise
     except LostUpdateError as fault:  # another process did it
         log.event(logger, "poll.lost_update", requestId=record.request_id, detail=str(fault))
         return "lost"
+    except Exception:
+        now = clients.clock()
+        if not record.is_past_deadline(now):
+            raise
+        # A bug must not keep a request for ever: what is left of it is its end.
+        await _settle(record, steps.expired(record, now), clients)
+        raise
 
 
 async def _act(record: Record, row: DueRow, clients: Clients, poll: Poll) -> str:
@@ -82,7 +94,7 @@ async def _poll(record: Record, clients: Clients, poll: Poll) -> str:
     if isinstance(place, Untrusted):
         await _settle(record, steps.finished(record, clients.clock(), place.ending()), clients)
         return "failed"
-    reply = await poll(lambda: _read(record, place, clients))
+    reply = await poll(lambda start_by: _read(record, place, clients, start_by))
     if reply is None:
         return "waiting"
     if not (isinstance(reply, NoAnswer) and reply.cause is Cause.THROTTLED):
@@ -93,10 +105,10 @@ async def _poll(record: Record, clients: Clients, poll: Poll) -> str:
         counted = replace(record, polls=record.polls + 1)
         await _settle(record, steps.finished(counted, now, decision), clients)
         return decision.status.value
-    if record.is_past_deadline(now) and not decision.polls:
-        return "waiting"  # its last poll follows the pause
-    after_it = steps.pending(record, _next_poll(decision, record, clients, now), decision.polls,
-                             decision.seen)  # fmt: skip
+    if not decision.polls and _may_wait_for_its_last_poll(record, clients, now):
+        return "waiting"
+    next_poll = _next_poll(decision, record, clients, now)
+    after_it = steps.pending(record, next_poll, decision.polls, decision.seen)
     if record.is_past_deadline(now):
         final = replace(steps.expired(after_it, now), due_at=record.due_at)
         await _settle(record, final, clients)
@@ -113,10 +125,16 @@ def _place(record: Record, clients: Clients) -> Trusted | Untrusted | None:
     return resolve(record.location, clients.portal.url("/api/"), clients.settings.api_version)
 
 
-async def _read(record: Record, place: Trusted | None, clients: Clients) -> Reply:
+async def _read(record: Record, place: Trusted | None, clients: Clients, start_by: float) -> Reply:
     if place is None:
-        return await clients.portal.submissions(record.publisher_id, record.offer_id)
-    return await clients.portal.read(place.target)
+        return await clients.portal.submissions(record.publisher_id, record.offer_id, start_by)
+    return await clients.portal.read(place.target, start_by)
+
+
+def _may_wait_for_its_last_poll(record: Record, clients: Clients, now: datetime) -> bool:
+    """Past its deadline a request waits for one poll that can be sent, but not for long."""
+    longest = after(record.deadline, clients.settings.lease_seconds)
+    return record.is_past_deadline(now) and now < longest
 
 
 def _next_poll(decision: Pending, record: Record, clients: Clients, now: datetime) -> datetime:
@@ -142,6 +160,7 @@ def _log_change(before: Record, after: Record, decision: Pending) -> None:
 def _log(name: str, record: Record, **fields: object) -> None:
     log.event(
         logger, name, requestId=record.request_id, offerId=record.offer_id,
-        correlationId=record.correlation_id, status=record.status.value, polls=record.polls,
+        correlationId=record.correlation_id, traceparent=record.traceparent,
+        status=record.status.value, polls=record.polls,
         **fields,
     )  # fmt: skip

@@ -16,12 +16,14 @@ from offer_cancel.ledger.keys import BUCKETS
 from offer_cancel.ledger.table import DueRow
 from offer_cancel.portal.answer import Reply
 from poll_timer.due import work_on
-from poll_timer.watch import measure_pending, notice_poison, restore_due_rows
+from poll_timer.poison import notice_poison
+from poll_timer.watch import look_around
 
 logger = logging.getLogger(__name__)
 
 START_WITHIN = 120.0  # seconds in which polls may begin
 END_WITHIN = 240.0  # seconds after which they are abandoned
+_ASIDE_SECONDS = 20.0  # that looks besides what is due may take
 _ROWS_PER_POLL = 4  # rows held for each poll in flight: their writes go together
 
 
@@ -47,7 +49,7 @@ class _Tick:
     async def run(self) -> Counter[str]:
         try:
             async with asyncio.timeout_at(self._started + END_WITHIN), asyncio.TaskGroup() as group:
-                for look in (self._ensure_queue, self._restore, self._notice, self._measure):
+                for look in (self._ensure_queue, self._look_around, self._notice):
                     group.create_task(self._aside(look))
                 for bucket in BUCKETS:
                     group.create_task(self._read_bucket(bucket, group))
@@ -66,7 +68,8 @@ class _Tick:
     async def _aside(self, look: Callable[[], Awaitable[None]]) -> None:
         """What is looked after besides what is due: its failure stays its own."""
         try:
-            await look()
+            async with asyncio.timeout(_ASIDE_SECONDS):
+                await look()
         except Exception as fault:  # noqa: BLE001 - what is due must not wait for it
             log.event(logger, "poll.aside_failed", logging.WARNING, look=look.__name__.strip("_"),
                       **log.fault_fields(fault))  # fmt: skip
@@ -74,14 +77,11 @@ class _Tick:
     async def _ensure_queue(self) -> None:
         await self._clients.requests.ensure()  # producers need it before the app does
 
-    async def _restore(self) -> None:
-        self._came_to["restored"] += await restore_due_rows(self._clients)
+    async def _look_around(self) -> None:
+        self._came_to["restored"] += await look_around(self._clients)
 
     async def _notice(self) -> None:
         self._came_to["poisoned"] += await notice_poison(self._clients)
-
-    async def _measure(self) -> None:
-        await measure_pending(self._clients)
 
     async def _read_bucket(self, bucket: str, group: asyncio.TaskGroup) -> None:
         now = self._clients.clock()
@@ -106,9 +106,9 @@ class _Tick:
         finally:
             self._rows.release()
 
-    async def _poll(self, call: Callable[[], Awaitable[Reply]]) -> Reply | None:
+    async def _poll(self, call: Callable[[float], Awaitable[Reply]]) -> Reply | None:
         async with self._polls:
-            return None if self._is_late() else await call()
+            return None if self._is_late() else await call(self._started + START_WITHIN)
 
     def _is_late(self) -> bool:
         return self._loop.time() - self._started > START_WITHIN

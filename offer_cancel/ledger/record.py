@@ -140,6 +140,7 @@ def accepted(
         http_status=http_status,
         location=location,
         accepted_at=now,
+        refused_since=None,
         lease_until=None,
         next_try_at=next_poll,
         due_at=next_poll,

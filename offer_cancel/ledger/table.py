@@ -15,12 +15,12 @@ from azure.data.tables import TableEntity
 from azure.data.tables.aio import TableClient
 
 from offer_cancel.ledger import entity, keys, transactions
-from offer_cancel.ledger.entity import NewerRecordError, UnreadableRecordError
 from offer_cancel.ledger.record import Record
 from offer_cancel.ledger.transactions import Operation, RefusedError, Transactions
 from offer_cancel.status import Status
 
 _NOT_FOUND = 404
+_CLAIM_ROUNDS = 3
 
 
 class LostUpdateError(Exception):
@@ -57,7 +57,7 @@ class Ledger:
         if record.due_at:
             operations.append(transactions.put(entity.to_due_row(record)))
         bucket = keys.bucket(record.request_id)
-        while True:
+        for _ in range(_CLAIM_ROUNDS):
             try:
                 etag = await self._transactions.submit(bucket, operations)
                 return replace(record, etag=etag), True
@@ -65,6 +65,7 @@ class Ledger:
                 found = await self._read(bucket, keys.record_key(record.request_id))
             if found:  # else it was removed between the two: claimed anew
                 return found[0], found[1] == writer
+        raise ResourceNotFoundError("a claim is refused, and there is no record: try again later")
 
     async def save(self, before: Record, after: Record) -> Record:
         """Writes the step from `before` to `after`: the record and its due row together.
@@ -83,7 +84,9 @@ class Ledger:
                 if found and found[1] == writer:
                     return replace(after, etag=found[0].etag)
                 is_row_gone = refused.status == _NOT_FOUND and refused.index >= len(writes)
-                if not found or not is_row_gone:
+                if not found:
+                    raise ResourceNotFoundError("the record was removed meanwhile") from refused
+                if not is_row_gone:
                     text = f"update of {after.request_id!r}: {refused}"
                     raise LostUpdateError(text) from refused
                 removals = []  # the due row to be removed was gone already
@@ -134,27 +137,27 @@ class Ledger:
         rows = self._range(bucket, keys.DUE, f"{keys.DUE}~", ["RowKey"])
         return {DueRow(bucket, row["RowKey"]) async for row in rows}
 
-    async def requested(self, bucket: str) -> AsyncIterator[datetime]:
-        """When the pending requests of a bucket were made."""
-        columns = ["RowKey", "RequestedAt"]
+    async def requested(self, bucket: str, most: int) -> list[datetime]:
+        """When pending requests of a bucket were made, at most so many, the next due first."""
+        columns, found = ["RowKey", "RequestedAt"], list[datetime]()
         async for row in self._range(bucket, keys.DUE, f"{keys.DUE}~", columns):
             if isinstance(requested_at := row.get("RequestedAt"), datetime):
-                yield requested_at
+                found.append(requested_at)
+            if len(found) == most:
+                break
+        return found
 
-    async def unfinished(self, bucket: str) -> AsyncIterator[Record | str]:
-        """The records of a bucket that are not final; of an unreadable one, what is wrong.
+    async def unfinished(self, bucket: str) -> set[str]:
+        """The digests of a bucket's records that are not final.
 
         Reads the whole bucket's records at the service: for a rare look, not for a tick.
         """
         pending = " or ".join(f"Status eq '{s.value}'" for s in Status if not s.is_final)
-        async for row in self._range(bucket, keys.RECORD, f"{keys.RECORD}~", None, f"({pending})"):
-            try:
-                yield entity.from_row(row, str(row.metadata["etag"]))
-            except (NewerRecordError, UnreadableRecordError) as fault:
-                yield str(fault)
+        rows = self._range(bucket, keys.RECORD, f"{keys.RECORD}~", ["RowKey"], f"({pending})")
+        return {row["RowKey"].removeprefix(keys.RECORD) async for row in rows}
 
     async def _range(
-        self, bucket: str, first: str, end: str, columns: list[str] | None, more: str = ""
+        self, bucket: str, first: str, end: str, columns: list[str], more: str = ""
     ) -> AsyncIterator[TableEntity]:
         """The rows of a bucket from `first` up to `end`, page after page; none without a table."""
         rows = self._table.query_entities(

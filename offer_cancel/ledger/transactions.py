@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from azure.core import MatchConditions
-from azure.core.exceptions import ResourceExistsError
+from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.data.tables import TableErrorCode, TableTransactionError, UpdateMode
 from azure.data.tables.aio import TableClient
 
@@ -118,7 +118,7 @@ class Transactions:
     async def _commit(self, operations: list[Operation]) -> list[str]:
         try:
             results = await self._submit(operations)
-        except TableTransactionError as error:
+        except (TableTransactionError, ResourceNotFoundError) as error:
             if getattr(error, "error_code", None) != TableErrorCode.TABLE_NOT_FOUND:
                 raise
             try:

@@ -7,6 +7,7 @@ a process, bound to the event loop that made it.
 import asyncio
 import json
 import logging
+import math
 from collections.abc import Callable
 from datetime import datetime
 from urllib.parse import quote
@@ -73,14 +74,14 @@ class Portal:
         target = self._target(publisher_id, offer_id, "submissions/")
         return await self._call("GET", "submissions", f"{target}&status=running")
 
-    async def submissions(self, publisher_id: str, offer_id: str) -> Reply:
-        """Lists an offer's operations: `GET …/submissions/`."""
+    async def submissions(self, publisher_id: str, offer_id: str, start_by: float) -> Reply:
+        """Lists an offer's operations: `GET …/submissions/`, begun by that time of the loop's."""
         target = self._target(publisher_id, offer_id, "submissions/")
-        return await self._call("GET", "submissions", target)
+        return await self._call("GET", "submissions", target, start_by=start_by)
 
-    async def read(self, target: str) -> Reply:
-        """Reads a location that was resolved, and found to be trusted."""
-        return await self._call("GET", "location", target)
+    async def read(self, target: str, start_by: float) -> Reply:
+        """Reads a location that was found to be trusted, begun by that time of the loop's."""
+        return await self._call("GET", "location", target, start_by=start_by)
 
     async def close(self) -> None:
         """Closes its connections."""
@@ -90,20 +91,23 @@ class Portal:
         version = self._settings.api_version
         return f"/api/publishers/{publisher_id}/offers/{offer_id}/{name}?api-version={version}"
 
-    async def _call(
+    async def _call(  # noqa: PLR0913, PLR0917 - what a call is made of
         self,
         method: str,
         operation: str,
         target: str,
         headers: dict[str, str] | None = None,
         content: bytes | None = None,
+        start_by: float = math.inf,
     ) -> Reply:
         request = self._client.build_request(
             method, self.url(target), headers=headers, content=content
         )
         end = asyncio.get_running_loop().time() + self._settings.api_timeout
         try:
-            async with asyncio.timeout_at(end):
+            # A call that got its turn late would time out by itself, with its POST on the way.
+            turn_by = min(end - self._settings.api_timeout / 2, start_by)
+            async with asyncio.timeout_at(turn_by):
                 pause_end = await self._throttle.enter()
         except TimeoutError:
             return NoAnswer(Cause.THROTTLED, sent=False)
@@ -111,7 +115,8 @@ class Portal:
             return NoAnswer(Cause.THROTTLED, sent=False, until=pause_end)
         reply: Reply | None = None
         try:
-            with telemetry.api_call(method, operation, request.url.host) as call:
+            port = request.url.port or 443
+            with telemetry.api_call(method, operation, request.url.host, port) as call:
                 reply = await self._send(request, end)
                 if isinstance(reply, Answer):
                     call.answered(reply.status)

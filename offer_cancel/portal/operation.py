@@ -63,13 +63,14 @@ def listed(body: object) -> list[Operation] | None:
 def _operation(value: object, *status_fields: str) -> Operation | None:
     if not isinstance(value, dict):
         return None
-    raw = next((value[n] for n in status_fields if isinstance(value.get(n), str)), None)
-    if raw is None or not raw.strip():
+    raws = (value[name] for name in status_fields if isinstance(value.get(name), str))
+    raw = next((text.strip() for text in raws if text.strip()), None)
+    if raw is None:
         return None
     given_id = value.get("id")
     is_id = isinstance(given_id, str) and _ID.fullmatch(given_id)
     return Operation(
-        raw_status=raw.strip(),
+        raw_status=raw,
         id=given_id if is_id else None,
         created_at=_moment(value.get("createdDateTime")),
         fault=_fault(value),

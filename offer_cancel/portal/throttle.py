@@ -1,7 +1,7 @@
 """One pace for the whole process: a 429 pauses everything that is sent to the API.
 
     429 ─► paused (Retry-After, else backoff) ─► one call at a time ─► 2 ─► 4 ─► … ─► no limit
-                 ▲                                     │ good answers
+                 ▲                                     │ other answers
                  └──────────────── 429 ────────────────┘
 
 So after a pause at most one call meets a 429 before the next one begins.

@@ -12,7 +12,7 @@ from tripwire import Crash, Wire, wired
 
 from cancel_trigger.message import Message
 from cancel_trigger.submission import handle
-from local.portal_script import Answer
+from local.portal_script import Answer, Fault
 from poll_timer.tick import tick
 
 MANY_ROUNDS = 12
@@ -52,9 +52,14 @@ async def _crash_in_tick(harness: Harness, wire: Wire) -> None:
         return  # the wire knows where it was
 
 
+def _acted(harness: Harness) -> int:
+    """How many POSTs the portal has carried out."""
+    return sum(one.answered in (200, 202, Fault.HANG) for one in harness.seen("cancel"))
+
+
 def _tell_the_truth(harness: Harness) -> None:
     """The portal lists what runs: nothing any more once it has acted on a POST."""
-    acted = harness.count("cancel") > 0
+    acted = _acted(harness) > 0
     accepted = Answer(202, headers={"Location": harness.location})
     guarded = {"status": "canceled" if acted else "running"}
     harness.script(
@@ -110,10 +115,33 @@ async def _accepted(harness: Harness, _: Wire) -> None:
 async def _throttled(harness: Harness, _: Wire) -> None:
     harness.script(cancel=[Answer(429, headers={"Retry-After": "5"})])
     await harness.submit()
-    seen = harness.around.portal.seen
-    seen[:] = [one for one in seen if one.offer_id != harness.offer]  # it did not act on it
     _tell_the_truth(harness)
     harness.clock.advance(60)
+
+
+async def _failing(harness: Harness, _: Wire) -> None:
+    harness.script(cancel=[Answer(503)])
+
+
+async def _uncertain(harness: Harness, _: Wire) -> None:
+    """A POST that was not acted on, but may have been: the next attempt looks."""
+    harness.script(cancel=[Answer(500)])
+    await harness.submit()
+    _tell_the_truth(harness)
+    harness.clock.advance(60)
+    await harness.tick()
+
+
+async def _claimer_died(harness: Harness, _: Wire) -> None:
+    await harness.die_posting()
+    await harness.requests.clear_messages()
+    _tell_the_truth(harness)
+    harness.clock.advance(LEASE + 6)
+
+
+async def _still_running(harness: Harness, wire: Wire) -> None:
+    await _accepted(harness, wire)
+    harness.script(operation=[Answer(200, {"status": "running"})])
 
 
 async def _put_back(harness: Harness, wire: Wire) -> None:
@@ -128,7 +156,11 @@ async def _put_back(harness: Harness, wire: Wire) -> None:
         pytest.param(_nothing, _crash_in_trigger, 6, id="trigger, 202"),
         pytest.param(_nothing, _crash_guarded, 8, id="trigger, guarded"),
         pytest.param(_put_back, _crash_with_message, 8, id="trigger, taking over"),
+        pytest.param(_failing, _crash_in_trigger, 6, id="trigger, put off"),
+        pytest.param(_uncertain, _crash_with_message, 10, id="trigger, looking first"),
         pytest.param(_accepted, _crash_in_tick, 10, id="tick, poll to the end"),
+        pytest.param(_still_running, _crash_in_tick, 6, id="tick, poll again"),
+        pytest.param(_claimer_died, _crash_in_tick, 8, id="tick, dead claimer"),
         pytest.param(_throttled, _crash_in_tick, 8, id="tick, put back"),
     ],
 )
@@ -144,8 +176,26 @@ async def test_every_step(
         record, events = await harness.record(), await harness.outcomes()
         assert (wire.steps[-1], "canceled") == (wire.steps[-1], record["Status"])
         assert {f"{REQUEST_ID}:1:canceled"} == {event["id"] for event in events}
-        assert (wire.steps[-1], 1) == (wire.steps[-1], harness.count("cancel"))
+        assert (wire.steps[-1], 1) == (wire.steps[-1], _acted(harness))
     assert len(steps) >= least, steps
+
+
+async def test_expiry(make_harness: MakeHarness) -> None:
+    """From a crash at any step of the last poll, the request expires once."""
+
+    async def prepare(harness: Harness, wire: Wire) -> None:
+        await _still_running(harness, wire)
+        harness.clock.advance(24 * 3600)
+
+    steps: list[str] = []
+    async for harness, wire in _every_step(make_harness, prepare, _crash_in_tick):
+        steps.append(wire.steps[-1])
+        await harness.tick()
+        await harness.check_rule_1()
+        events = await harness.outcomes()
+        assert {f"{REQUEST_ID}:1:expired"} == {event["id"] for event in events}
+        assert "expired" == (await harness.record())["Status"]
+    assert len(steps) >= 10, steps
 
 
 async def test_invalid_message(make_harness: MakeHarness) -> None:

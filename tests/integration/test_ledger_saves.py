@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from azure.core.exceptions import AzureError
+from azure.core.exceptions import AzureError, ResourceNotFoundError
 from faulty_proxy import Loss, Proxied
 from harness import Harness, MakeHarness
 
@@ -114,12 +114,12 @@ async def test_a_due_row_that_is_gone_does_not_stop_a_step(
     assert await harness.due_at(60)
 
 
-async def test_a_record_that_is_gone_is_a_lost_update(harness: Harness) -> None:
-    """Removed by hand: nothing is written, and nothing invented."""
+async def test_a_record_that_is_gone_fails_the_invocation(harness: Harness) -> None:
+    """Removed by hand: nothing is written, and the message is to come again."""
     before = await claimed(harness)
     await harness.remove_record()
 
-    with pytest.raises(LostUpdateError):
+    with pytest.raises(ResourceNotFoundError, match="removed meanwhile"):
         await harness.clients.ledger.save(before, later(before, harness, 60))
 
     assert not await harness.has_record()

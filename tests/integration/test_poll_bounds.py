@@ -78,6 +78,22 @@ async def test_polls_in_flight_at_the_end_are_abandoned(
     await harness.ends("canceled")
 
 
+async def test_a_poll_that_waits_its_turn_begins_in_time_or_not_at_all(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a pause calls go one at a time: what has not begun in time is still due."""
+    harness.accept(Answer(200, {"status": "completed"}, delay_seconds=0.6))
+    await accept(harness, 3)
+    harness.script(cancel=[Answer(429, headers={"Retry-After": "1"})],
+                   operation=[Answer(200, {"status": "completed"}, delay_seconds=0.6)])  # fmt: skip
+    await harness.submit(requestId="throttled")
+    monkeypatch.setattr(tick_module, "START_WITHIN", 0.45)
+
+    came_to = await harness.tick_after(FIRST_WAIT)
+
+    assert (1, 1) == (came_to["canceled"], harness.count("operation"))
+
+
 def test_the_bounds_of_a_tick() -> None:
     """No poll begins after 120 s, and at 240 s the rest is abandoned."""
     assert (tick_module.START_WITHIN, tick_module.END_WITHIN) == (120, 240)

@@ -112,3 +112,18 @@ async def test_a_hanging_portal_bounds_an_invocation(make_harness: MakeHarness) 
     await harness.deliver()
     assert time.monotonic() - started < 3 * 1 + 15
     await harness.holds("deferred", Uncertain=True, Attempts=1)
+
+
+async def test_a_post_that_gets_its_turn_late_is_not_sent(make_harness: MakeHarness) -> None:
+    """With little of its time left it would be cut off on its way: it waits, and is certain."""
+    harness = make_harness(PARTNER_API_TIMEOUT_SECONDS="1")
+    harness.script(cancel=[Answer(429, headers={"Retry-After": "1"})])
+    await harness.submit(requestId="first")
+    harness.clock.advance(2)
+    harness.script(cancel=[Answer(200, delay_seconds=0.7)])
+    await harness.send(None, requestId="in-time")
+    await harness.send(None, requestId="too-late")
+    await _deliver_at_once(harness)
+    records = [await harness.record(name) for name in ("in-time", "too-late")]
+    assert {"canceled": 1, "deferred": 0} == {r["Status"]: r["Attempts"] for r in records}
+    assert [False, False] == [record["Uncertain"] for record in records]

@@ -90,9 +90,14 @@ async def test_calls_of_the_api(harness: Harness, seen: Seen) -> None:
     await _canceled_after_two_polls(harness)
     (submit,), polls = seen.named("cancel.submit"), seen.named("cancel.poll")
     (post,), gets = seen.named("POST cancel"), seen.named("GET location")
-    expected = {"http.request.method": "POST", "server.address": "127.0.0.1",
-                "http.response.status_code": 202}  # fmt: skip
-    assert expected == dict(post.attributes or {})
+    port = int(harness.around.portal.url.rpartition(":")[2])
+    assert {
+        "http.request.method": "POST",
+        "operation": "cancel",
+        "server.address": "127.0.0.1",
+        "server.port": port,
+        "http.response.status_code": 202,
+    } == dict(post.attributes or {})
     parents = [span.parent.span_id for span in (post, *gets) if span.parent]
     assert [s.context.span_id for s in (submit, *polls) if s.context] == parents
 
@@ -159,8 +164,8 @@ async def test_log_records(harness: Harness, seen: Seen, caplog: pytest.LogCaptu
         "cancel.claimed", "cancel.accepted", "poll.status", "outcome.sent",
     ] == [record.message for record in life]  # fmt: skip
     for record in life:
-        assert {**IDS, "offerId": harness.offer} == {
-            name: getattr(record, name) for name in (*IDS, "offerId")
+        assert {**IDS, "offerId": harness.offer, "traceparent": TRACEPARENT} == {
+            name: getattr(record, name) for name in (*IDS, "offerId", "traceparent")
         }
 
 

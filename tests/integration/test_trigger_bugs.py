@@ -1,14 +1,17 @@
 """A bug while a message meets a record that is already there."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
 import pytest
-from harness import Harness
+from azure.functions.queue import QueueMessage
+from harness import LEASE, PUBLISHER, REQUEST_ID, Harness
 
 from cancel_trigger.submission import InvocationError
 from local.portal_script import Answer
+from offer_cancel.backoff import Backoff
 
 BEFORE_THE_MEETING = 2  # times that a delivery asks for the time before it meets a record
 FIFTH = 5
@@ -61,3 +64,49 @@ async def test_a_request_that_is_being_polled_is_left_to_the_timer(harness: Harn
     await harness.holds("accepted")
     await harness.tick_after(60)
     await harness.ends("canceled")
+
+
+async def test_a_bug_after_the_post_on_the_fifth_delivery(harness: Harness) -> None:
+    """Its POST was answered, but what it said is lost: the outcome is uncertain."""
+
+    def jitter() -> float:
+        raise ZeroDivisionError
+
+    harness.accept()
+    harness.clients = replace(harness.clients, backoff=Backoff(15, 300, jitter))
+    text = json.dumps({"publisherId": PUBLISHER, "offerId": harness.offer, "requestId": REQUEST_ID})
+    await harness.handle(_message(harness, text, FIFTH))
+    data = await harness.ends("failed", "InternalError")
+    assert (True, 1) == (data["uncertain"], data["attempts"])
+
+
+async def test_a_bug_on_taking_over_from_a_dead_claimer(harness: Harness) -> None:
+    """The dead claimer's attempt counts, and makes the outcome uncertain."""
+    await harness.die_posting()
+    harness.clock.advance(LEASE + 6)
+    text = json.dumps({"publisherId": PUBLISHER, "offerId": harness.offer, "requestId": REQUEST_ID})
+    clock = _fails_at(BEFORE_THE_MEETING, harness.clients.clock)
+    harness.clients = replace(harness.clients, clock=clock)
+    await harness.handle(_message(harness, text, FIFTH))
+    data = await harness.ends("failed", "InternalError")
+    assert (True, 1) == (data["uncertain"], data["attempts"])
+
+
+async def test_a_message_of_an_unreadable_record(harness: Harness) -> None:
+    """However often it comes, the record alone decides: one event, once it is mended."""
+    harness.accept(Answer(200, {"status": "completed"}))
+    await harness.submit()
+    whole = await harness.record()
+    await harness.edit(Status="weird")
+    text = json.dumps({"publisherId": PUBLISHER, "offerId": harness.offer, "requestId": REQUEST_ID})
+    await harness.handle(_message(harness, text, FIFTH))
+    assert ([], []) == (await harness.outcomes(), await harness.poison())
+    await harness.edit(Status=whole["Status"])
+    await harness.tick_after(60)
+    await harness.ends("canceled")
+
+
+def _message(harness: Harness, text: str, deliveries: int) -> QueueMessage:
+    return QueueMessage(  # type: ignore[no-untyped-call]
+        id="m-1", body=text, dequeue_count=deliveries, insertion_time=harness.clock()
+    )

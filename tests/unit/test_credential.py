@@ -81,6 +81,12 @@ def credential(source: Source, clock: Clock) -> SteadyCredential:
     return SteadyCredential(source, clock)
 
 
+async def _settled() -> None:
+    """Lets what goes on in the background finish."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
 async def _token(credential: SteadyCredential, scope: str = SCOPE, **options: Any) -> str:
     return (await credential.get_token(scope, **options)).token
 
@@ -98,6 +104,8 @@ async def test_cache(credential: SteadyCredential, clock: Clock, age: float, exp
     """A token is kept, and refreshed before it expires."""
     assert await _token(credential) == "token-1"
     clock.now += age
+    await _token(credential)
+    await _settled()
     assert expected == await _token(credential)
 
 
@@ -121,15 +129,31 @@ async def test_one_refresh_at_a_time(credential: SteadyCredential, source: Sourc
 async def test_nobody_waits_for_an_early_refresh(
     credential: SteadyCredential, source: Source, clock: Clock
 ) -> None:
-    """While one caller refreshes early, the others go on with the token that still holds."""
+    """While the endpoint hangs, everybody goes on with the token that still holds; one refresh."""
     await _token(credential)
     clock.now += HOUR - 300
     source.gate.clear()
-    refreshing = asyncio.create_task(_token(credential))
-    await asyncio.sleep(0)
-    assert await _token(credential) == "token-1"
+    for wait in (0, 31, 31):
+        clock.now += wait
+        assert await _token(credential) == "token-1"
+        await _settled()
+    assert 2 == len(source.asked)
     source.gate.set()
-    assert await refreshing == "token-2"
+    await _settled()
+    assert await _token(credential) == "token-2"
+
+
+async def test_close_ends_a_refresh(
+    credential: SteadyCredential, source: Source, clock: Clock
+) -> None:
+    """A refresh that hangs does not outlive its credential."""
+    await _token(credential)
+    clock.now += HOUR - 300
+    source.gate.clear()
+    await _token(credential)
+    await _settled()
+    await credential.close()
+    assert source.is_closed
 
 
 @pytest.mark.parametrize(
@@ -161,6 +185,7 @@ async def test_early_tries_are_apart(
     for wait in (0, 0, 29.9, 0.1, 0):
         clock.now += wait
         assert await _token(credential) == "token-1"
+        await _settled()
         asked.append(len(source.asked))
     assert [2, 2, 2, 3, 3] == asked
 

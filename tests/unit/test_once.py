@@ -16,3 +16,12 @@ def test_starts_over() -> None:
     assert not said.first("0")
     assert said.first("one more")
     assert said.first("0")
+
+
+def test_forget() -> None:
+    """What could not be said after all is said the next time."""
+    said = once.Once()
+    assert said.first("a")
+    said.forget("a")
+    said.forget("b")
+    assert said.first("a")

@@ -299,6 +299,8 @@ async def test_report(caplog: pytest.LogCaptureFixture) -> None:
         "requestId": "nightly",
         "offerId": "contoso-offer",
         "correlationId": "release 7",
+        "traceparent": TRACE,
+        "publisherId": "contoso",
         "status": "expired",
         "code": "DeadlinePassed",
         "attempts": 1,
@@ -321,6 +323,8 @@ async def test_refuse(caplog: pytest.LogCaptureFixture) -> None:
         "requestId": "msg-m1",
         "offerId": "contoso-offer",
         "correlationId": "release 7",
+        "traceparent": TRACE,
+        "publisherId": "contoso",
         "status": "rejected",
         "code": "InvalidRequest",
     }

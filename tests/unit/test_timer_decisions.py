@@ -148,7 +148,7 @@ def test_outage(http_status: int) -> None:
     [
         pytest.param(NoAnswer(Cause.NETWORK, sent=True), 1, None, id="network fault"),
         pytest.param(NoAnswer(Cause.TIME_OUT, sent=True), 1, None, id="time-out"),
-        pytest.param(NoAnswer(Cause.TOKEN, sent=False), 1, None, id="no token"),
+        pytest.param(NoAnswer(Cause.TOKEN, sent=False), 0, None, id="no token"),
         pytest.param(
             NoAnswer(Cause.THROTTLED, sent=False, until=seconds(60)), 0, seconds(60),
             id="a common pause",
@@ -156,7 +156,7 @@ def test_outage(http_status: int) -> None:
     ],
 )  # fmt: skip
 def test_unanswered(reply: NoAnswer, polls: int, until: datetime | None) -> None:
-    """No answer is pending, a poll unless it was held back, and says nothing of refusals."""
+    """No answer is pending, a poll unless nothing was sent, and says nothing of refusals."""
     since = seconds(-60)
     before = record(status=Status.ACCEPTED, location=LOCATION, refused_since=since)
     assert Pending(Seen(refused_since=since), polls, until=until) == _after(reply, before)

@@ -202,7 +202,7 @@ def test_guard_refused(status: int) -> None:
 @pytest.mark.parametrize("status", [*OUTAGES, 302])
 def test_guard_deferred(status: int) -> None:
     """401, 429 and 5xx of the guard wait, and nothing becomes uncertain."""
-    expected = Defer(f"http-{status}", status, 30.0)
+    expected = Defer(f"http-{status}", None, 30.0)
     assert expected == after_guard(answer(status, retry_after="30"), NOW)
 
 
@@ -218,7 +218,7 @@ def test_guard_deferred(status: int) -> None:
 )
 def test_guard_not_understood(reply: Answer) -> None:
     """A body of the guard that cannot be understood waits."""
-    assert after_guard(reply, NOW) == Defer("not-understood", 200)
+    assert after_guard(reply, NOW) == Defer("not-understood")
 
 
 @pytest.mark.parametrize(("reply", "cause", "until"), NO_ANSWERS)
@@ -272,7 +272,7 @@ def test_look_refused(status: int) -> None:
 @pytest.mark.parametrize("status", [*OUTAGES, 302])
 def test_look_deferred(status: int) -> None:
     """401, 408, 429 or 5xx in the look defers."""
-    expected = Defer(f"http-{status}", status, 30.0)
+    expected = Defer(f"http-{status}", None, 30.0)
     assert expected == after_look(answer(status, retry_after="30"), NOW)
 
 
@@ -286,7 +286,7 @@ def test_look_deferred(status: int) -> None:
 )
 def test_look_not_understood(body: object) -> None:
     """A list that cannot be understood may hold something that runs: it defers."""
-    assert after_look(answer(200, body), NOW) == Defer("not-understood", 200)
+    assert after_look(answer(200, body), NOW) == Defer("not-understood")
 
 
 @pytest.mark.parametrize(("reply", "cause", "until"), NO_ANSWERS)
@@ -325,7 +325,7 @@ def test_dating_new() -> None:
 def test_dating_deferred(status: int) -> None:
     """401, 408, 429 or 5xx while dating defers."""
     reply = answer(status, retry_after="30")
-    expected = Defer(f"http-{status}", status, 30.0)
+    expected = Defer(f"http-{status}", None, 30.0)
     assert expected == after_dating(reply, _running(None), NOW, NOW)
 
 
