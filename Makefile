@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 BIN313 := .venv-313/bin
-SOURCES := function_app.py cancel_trigger poll_timer offer_cancel local tests
+SOURCES := function_app.py cancel_trigger poll_timer offer_cancel ops local tests
 
 # Python 3.13, as in Azure: on the PATH or among pyenv's, and one that runs (a shim may not).
 PYTHON313 ?= $(shell for python in python3.13 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.13.*/bin/python3.13; do \
@@ -62,7 +62,7 @@ soak: install  ## Print what size and endurance cost
 check: install  ## Lint, format and types
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
-	$(BIN)/mypy function_app.py cancel_trigger poll_timer offer_cancel local
+	$(BIN)/mypy function_app.py cancel_trigger poll_timer offer_cancel ops local
 	@for suite in tests/*/; do ls $$suite*.py >/dev/null 2>&1 && { $(BIN)/mypy $$suite || exit 1; }; done; true
 
 format: install  ## Put the code into shape

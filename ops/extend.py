@@ -1,0 +1,70 @@
+"""Moves the deadline of everything deferred or accepted: `python -m ops.extend HOURS`.
+
+Never to an earlier time. What is just being submitted is left alone: run it again for that.
+"""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import datetime
+
+from azure.core.exceptions import ResourceNotFoundError
+from azure.data.tables.aio import TableClient
+
+from offer_cancel.clock import after, rfc3339, utc_now
+from offer_cancel.ledger.entity import NewerRecordError, UnreadableRecordError
+from offer_cancel.ledger.keys import BUCKETS
+from offer_cancel.ledger.table import DueRow, Ledger, LostUpdateError
+from offer_cancel.status import Status
+from ops.command import amount, run
+from ops.storage import open_table
+
+_AT_ONCE = 32
+
+
+async def extend(table: TableClient, now: datetime, hours: float) -> AsyncIterator[str]:
+    """Gives every pending request so many hours from now; says which. Raises AzureError."""
+    ledger, until = Ledger(table), after(now, hours * 3600)
+    for bucket in BUCKETS:
+        digests = sorted(await ledger.unfinished(bucket))
+        for first in range(0, len(digests), _AT_ONCE):
+            rows = [DueRow(bucket, digest) for digest in digests[first : first + _AT_ONCE]]
+            for line in await asyncio.gather(*(_extend(ledger, row, until) for row in rows)):
+                if line:
+                    yield line
+
+
+async def _extend(ledger: Ledger, row: DueRow, until: datetime) -> str | None:
+    """What there is to say of one request; None when it has the time, or has just ended."""
+    try:
+        old = await ledger.read(row)
+    except (NewerRecordError, UnreadableRecordError) as fault:
+        return f"left alone: {fault}"
+    if old is None or old.status.is_final or old.deadline >= until:
+        return None
+    if old.status is Status.SUBMITTING:
+        return f"{old.request_id} is just being submitted: run this again"
+    try:
+        await ledger.save(old, replace(old, deadline=until))
+    except (LostUpdateError, ResourceNotFoundError):
+        return f"{old.request_id} has just moved: run this again"
+    return f"{old.request_id} {rfc3339(old.deadline)} -> {rfc3339(until)}"
+
+
+async def _lines(arguments: argparse.Namespace) -> AsyncIterator[str]:
+    async with open_table() as table:
+        async for line in extend(table, utc_now(), arguments.hours):
+            yield line
+
+
+def main() -> int:
+    """Extends; 1 when storage could not be reached."""
+    parser = argparse.ArgumentParser(prog="python -m ops.extend", description=__doc__)
+    parser.add_argument("hours", type=amount, help="from now to the new deadline")
+    return run(_lines(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,635 @@
+"""The operators' commands, on the table and the queues of an app that goes on working."""
+
+import argparse
+import asyncio
+import importlib
+import itertools
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from azure.core.exceptions import HttpResponseError
+from azure.data.tables import TableEntity
+from azure.data.tables.aio import TableClient
+from azure.storage.queue.aio import QueueClient
+from harness import PUBLISHER, REQUEST_ID, Harness
+
+import ops.extend
+import ops.poison
+import ops.remove
+import ops.rerun
+from local.portal_script import Answer
+from offer_cancel.clock import after, rfc3339
+from offer_cancel.ledger import keys
+from offer_cancel.ledger.record import Record
+from offer_cancel.ledger.table import Ledger
+from ops.command import amount, show
+from ops.extend import extend
+from ops.poison import drop, put_back, show_oldest
+from ops.remove import remove
+from ops.rerun import rerun
+from ops.storage import MissingVariableError, open_queues, open_table, variables
+
+ROOT = Path(__file__).parents[2]
+VARIABLES = ("STORAGE_ACCOUNT_NAME", "LEDGER_TABLE", "CANCEL_QUEUE", "POISON_QUEUE")
+HOUR = 3600
+DAY = 24 * HOUR
+OTHER = "r-other"
+REFUSED = Answer(403, {"error": {"code": "Forbidden", "message": "no"}})
+# What a request must not bring into its next run.
+CLEARED = (
+    "FinishedAt", "ErrorCode", "ErrorMessage", "HttpStatus", "OperationStatus", "Location",
+    "AcceptedAt", "RefusedSince", "LeaseUntil",
+)  # fmt: skip
+BROKEN = [
+    pytest.param({"Version": 99}, " is of version 99, newer than 1", id="a newer version"),
+    pytest.param({"Attempts": "many"}, ": missing or wrong Attempts", id="unreadable"),
+]
+
+
+async def _all(lines: AsyncIterator[str]) -> list[str]:
+    return [line async for line in lines]
+
+
+async def _rerun(harness: Harness, *request_ids: str, hours: float = 24) -> list[str]:
+    return await _all(rerun(harness.table, harness.clock(), hours, request_ids))
+
+
+async def _extend(harness: Harness, hours: float) -> list[str]:
+    return await _all(extend(harness.table, harness.clock(), hours))
+
+
+async def _remove(harness: Harness, days: float, *, delete: bool = False) -> list[str]:
+    return await _all(remove(harness.table, harness.clock(), days, delete=delete))
+
+
+def _poison(harness: Harness) -> QueueClient:
+    return harness.around.queues.get_queue_client(f"requests-{harness.name}-poison")
+
+
+async def _rejected(harness: Harness, *then: Answer) -> None:
+    harness.script(cancel=[REFUSED, *then])
+    await harness.submit()
+    await harness.ends("rejected", "Forbidden")
+
+
+def _row() -> str:
+    """The request's row, as a fault names it."""
+    return f"row {keys.bucket(REQUEST_ID)}/{keys.record_key(REQUEST_ID)}"
+
+
+async def _ended_again(harness: Harness, *ids: str) -> None:
+    """It is canceled and at rest, and these are the events, in order."""
+    await harness.check_rule_1()
+    events = [f"{REQUEST_ID}:{event_id}" for event_id in ids]
+    assert ("canceled", events) == (
+        (await harness.record())["Status"],
+        [event["id"] for event in await harness.outcomes()],
+    )
+
+
+def _moved(harness: Harness, before: float, now: float, request_id: str = REQUEST_ID) -> str:
+    start, end = (rfc3339(harness.clock.at(seconds)) for seconds in (before, now))
+    return f"{request_id} {start} -> {end}"
+
+
+# Run again.
+
+
+async def test_rerun_of_a_rejected_request(harness: Harness) -> None:
+    """It is posted again with the next tick, and its outcome is a new event."""
+    await _rejected(harness, Answer(200))
+    assert [f"{REQUEST_ID} runs again, run 2"] == await _rerun(harness, REQUEST_ID)
+    await harness.tick()
+    await harness.deliver()
+    await _ended_again(harness, "1:rejected", "2:canceled")
+    assert 2 == (await harness.outcomes())[-1]["data"]["attempts"]
+
+
+async def test_rerun_starts_from_the_beginning(harness: Harness) -> None:
+    """What the last run's polls left is gone; what counts over all runs stays."""
+    harness.accept(Answer(404))
+    await harness.submit()
+    while (await harness.record())["Status"] == "accepted":
+        await harness.tick_after(60)
+    old = await harness.record()
+    assert {"RefusedSince", "ErrorCode", "AcceptedAt", "Location"} <= set(old)
+    await _rerun(harness, REQUEST_ID, hours=5)
+    new = await harness.record()
+    assert [] == [name for name in CLEARED if name in new]
+    now = harness.clock()
+    assert {
+        "Status": "deferred", "Run": 2, "Polls": 0, "Deferrals": 0, "NextTryAt": now,
+        "DueAt": now, "Deadline": after(now, 5 * HOUR), "Attempts": old["Attempts"],
+        "FirstAttemptAt": old["FirstAttemptAt"], "RequestedAt": old["RequestedAt"],
+        "Uncertain": old["Uncertain"],
+    }.items() <= new.items()  # fmt: skip
+    assert [keys.due_key(now, REQUEST_ID)] == await harness.due_rows()
+
+
+async def test_first_refused_poll_of_a_rerun(harness: Harness) -> None:
+    """A run has its ten minutes of refused polls to itself."""
+    harness.accept(Answer(404))
+    await harness.submit()
+    while (await harness.record())["Status"] == "accepted":
+        await harness.tick_after(60)
+    await _rerun(harness, REQUEST_ID)
+    harness.accept(Answer(404), Answer(200, {"status": "completed"}))
+    await harness.tick()
+    await harness.deliver()
+    await harness.tick_after(60)
+    assert "accepted" == (await harness.record())["Status"]
+    await harness.tick_after(120)
+    await _ended_again(harness, "1:failed", "2:canceled")
+
+
+async def test_rerun_of_an_expired_request(harness: Harness) -> None:
+    """It gets a deadline of its own."""
+    harness.script(cancel=[Answer(429), Answer(200)])
+    await harness.submit()
+    await harness.tick_after(25 * HOUR)
+    await harness.ends("expired", "DeadlinePassed")
+    await _rerun(harness, REQUEST_ID)
+    await harness.tick()
+    await harness.deliver()
+    await _ended_again(harness, "1:expired", "2:canceled")
+
+
+async def test_rerun_when_its_old_due_row_would_be_due(harness: Harness) -> None:
+    """A due row is written even for the very moment that the record still names."""
+    await _rejected(harness)
+    await harness.edit(DueAt=harness.clock())
+    await _rerun(harness, REQUEST_ID)
+    await harness.check_rule_1()
+
+
+async def test_rerun_leaves_alone_what_is_not_finished(harness: Harness) -> None:
+    """Neither a pending request nor an unknown one is touched."""
+    harness.accept(Answer(200, {"status": "running"}))
+    await harness.submit()
+    rows = await harness.rows()
+    assert [
+        f"{REQUEST_ID} is left alone: it is accepted",
+        "nobody is left alone: it has no record",
+    ] == await _rerun(harness, REQUEST_ID, "nobody")
+    assert rows == await harness.rows()
+
+
+async def test_rerun_waits_for_the_outcome(harness: Harness) -> None:
+    """A final record that has a due row keeps it: its event is still to be sent."""
+    await _rejected(harness)
+    await harness.add_due_row(0)
+    expected = [f"{REQUEST_ID} is left alone: its outcome is not out yet"]
+    assert expected == await _rerun(harness, REQUEST_ID)
+    await harness.tick()
+    assert [f"{REQUEST_ID} runs again, run 2"] == await _rerun(harness, REQUEST_ID)
+
+
+async def test_rerun_twice(harness: Harness) -> None:
+    """The second time it is no longer finished."""
+    await _rejected(harness)
+    await _rerun(harness, REQUEST_ID)
+    again = await _rerun(harness, REQUEST_ID)
+    assert [f"{REQUEST_ID} is left alone: it is deferred"] == again
+
+
+@pytest.mark.parametrize(("columns", "fault"), BROKEN)
+async def test_rerun_of_what_cannot_be_read(
+    harness: Harness, columns: dict[str, Any], fault: str
+) -> None:
+    """It is left as it is and named; the next one runs."""
+    await _rejected(harness)
+    harness.script(cancel=[REFUSED])
+    await harness.submit(requestId=OTHER)
+    await harness.edit(**columns)
+    edited = await harness.record()
+    first, second = await _rerun(harness, REQUEST_ID, OTHER)
+    assert f"{REQUEST_ID} is left alone: {_row()}{fault}" == first
+    assert (edited, f"{OTHER} runs again, run 2") == (await harness.record(), second)
+
+
+# More time.
+
+
+async def test_extend_a_deferred_request(harness: Harness) -> None:
+    """It is tried past its old deadline, until it succeeds."""
+    harness.script(cancel=[Answer(429), Answer(200)])
+    await harness.submit()
+    assert [_moved(harness, DAY, 2 * DAY)] == await _extend(harness, 48)
+    await harness.check_rule_1()
+    await harness.tick_after(25 * HOUR)
+    await harness.deliver()
+    await harness.ends("canceled")
+
+
+async def test_extend_an_accepted_request(harness: Harness) -> None:
+    """It is polled past its old deadline, with the due row that it has."""
+    harness.accept(Answer(200, {"status": "running"}), Answer(200, {"status": "completed"}))
+    await harness.submit()
+    rows = await harness.due_rows()
+    assert [_moved(harness, DAY, 2 * DAY)] == await _extend(harness, 48)
+    assert rows == await harness.due_rows()
+    await harness.tick_after(25 * HOUR)
+    await harness.holds("accepted")
+    await harness.tick_after(HOUR)
+    await harness.ends("canceled")
+
+
+@pytest.mark.parametrize("hours", [1, 24])
+async def test_extend_never_shortens(harness: Harness, hours: float) -> None:
+    """What has that much time already keeps its deadline."""
+    harness.script(cancel=[Answer(429)])
+    await harness.submit()
+    before = await harness.rows()
+    assert ([], before) == (await _extend(harness, hours), await harness.rows())
+
+
+async def test_extend_what_is_finished(harness: Harness) -> None:
+    """A finished request keeps its deadline."""
+    await _rejected(harness)
+    before = await harness.rows()
+    assert ([], before) == (await _extend(harness, 48), await harness.rows())
+
+
+async def test_extend_what_is_being_submitted(harness: Harness) -> None:
+    """It is left alone, and named, so that its worker's write is not lost."""
+    await harness.die_posting()
+    before = await harness.rows()
+    expected = [f"{REQUEST_ID} is just being submitted: run this again"]
+    assert (expected, before) == (await _extend(harness, 48), await harness.rows())
+
+
+async def test_extend_many(harness: Harness) -> None:
+    """More than are moved at once all get the same deadline."""
+    every = (f"many-{number}" for number in itertools.count())
+    names = list(itertools.islice((n for n in every if keys.bucket(n) == "0"), 33))
+    harness.script(cancel=[Answer(429)])
+    for name in names:
+        await harness.send(requestId=name)
+    while await harness.deliver():
+        pass
+    lines = await _extend(harness, 48)
+    assert {_moved(harness, DAY, 2 * DAY, name) for name in names} == set(lines)
+    records = [await harness.record(name) for name in names]
+    assert {harness.clock.at(2 * DAY)} == {record["Deadline"] for record in records}
+
+
+@pytest.mark.parametrize(("columns", "fault"), BROKEN)
+async def test_extend_what_cannot_be_read(
+    harness: Harness, columns: dict[str, Any], fault: str
+) -> None:
+    """It is left as it is and named; the others get their time."""
+    harness.script(cancel=[Answer(429)])
+    await harness.submit()
+    await harness.submit(requestId=OTHER)
+    await harness.edit(**columns)
+    edited = await harness.record()
+    lines = await _extend(harness, 48)
+    expected = {f"left alone: {_row()}{fault}", _moved(harness, DAY, 2 * DAY, OTHER)}
+    assert expected == set(lines)
+    assert edited == await harness.record()
+
+
+async def test_somebody_is_faster(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is written between reading and writing is kept, and the request is named."""
+    await _rejected(harness, Answer(429))
+    await harness.submit(requestId=OTHER)
+    save = Ledger.save
+
+    async def save_late(ledger: Ledger, before: Record, after: Record) -> Record:
+        await harness.edit(before.request_id, CorrelationId="edited")
+        return await save(ledger, before, after)
+
+    monkeypatch.setattr(Ledger, "save", save_late)
+    expected = [f"{REQUEST_ID} is left alone: somebody has just changed it"]
+    assert expected == await _rerun(harness, REQUEST_ID)
+    assert [f"{OTHER} has just moved: run this again"] == await _extend(harness, 48)
+    records = [await harness.record(name) for name in (REQUEST_ID, OTHER)]
+    assert [("edited", 1)] * 2 == [(one["CorrelationId"], one["Run"]) for one in records]
+
+
+# Old records.
+
+
+def _removed(count: int, days: float = 7) -> list[str]:
+    return [f"{count} removed (finished and past their deadline for {days:g} days)"]
+
+
+def _would_go(count: int, days: float = 7) -> list[str]:
+    expected = f"{count} would go; add --delete"
+    return [f"{expected} (finished and past their deadline for {days:g} days)"]
+
+
+async def test_remove_old_records(harness: Harness) -> None:
+    """What is old enough goes, but not before it is asked for; what is pending stays."""
+    await _rejected(harness)
+    harness.accept(Answer(200, {"status": "running"}))
+    await harness.submit(requestId=OTHER)
+    harness.clock.advance(9 * DAY)
+    rows = await harness.rows()
+    assert (_would_go(1), rows) == (await _remove(harness, 7), await harness.rows())
+    assert _removed(1) == await _remove(harness, 7, delete=True)
+    assert [False, True] == [await harness.has_record(name) for name in (REQUEST_ID, OTHER)]
+    assert _removed(0) == await _remove(harness, 7, delete=True)
+
+
+@pytest.mark.parametrize(
+    ("days", "waited", "expected"),
+    [
+        pytest.param(1, 7.9, _removed(0), id="less than seven days are seven, after the deadline"),
+        pytest.param(1, 8.1, _removed(1), id="seven days after the deadline"),
+        pytest.param(30, 30.9, _removed(0, 30), id="not yet as old as was asked for"),
+        pytest.param(30, 31.1, _removed(1, 30), id="as old as was asked for"),
+    ],
+)
+async def test_remove_no_younger_records(
+    harness: Harness, days: float, waited: float, expected: list[str]
+) -> None:
+    """The days count from the deadline, a day after the end; at least seven."""
+    await _rejected(harness)
+    harness.clock.advance(waited * DAY)
+    assert expected == await _remove(harness, days, delete=True)
+
+
+async def test_remove_what_finished_late(harness: Harness) -> None:
+    """The days count from the end as well, where it came after the deadline."""
+    await _rejected(harness)
+    harness.clock.advance(9 * DAY)
+    await harness.edit(FinishedAt=harness.clock.at(3 * DAY))
+    assert _removed(0) == await _remove(harness, 7, delete=True)
+
+
+async def test_remove_what_is_owed(harness: Harness) -> None:
+    """A record whose outcome is not out stays until it is."""
+    await _rejected(harness)
+    harness.clock.advance(9 * DAY)
+    await harness.add_due_row(0)
+    assert _removed(0) == await _remove(harness, 7, delete=True)
+    await harness.tick()
+    assert _removed(1) == await _remove(harness, 7, delete=True)
+
+
+async def test_remove_what_has_just_changed(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A record that is written between reading and removing stays."""
+    await _rejected(harness)
+    harness.clock.advance(9 * DAY)
+    delete_entity = TableClient.delete_entity
+
+    async def delete_late(table: TableClient, row: TableEntity, **options: Any) -> None:
+        await _rerun(harness, REQUEST_ID)
+        await delete_entity(table, row, **options)
+
+    monkeypatch.setattr(TableClient, "delete_entity", delete_late)
+    expected = [f"left alone: {REQUEST_ID} has just changed", *_removed(0)]
+    assert expected == await _remove(harness, 7, delete=True)
+    assert 2 == (await harness.record())["Run"]
+
+
+@pytest.mark.parametrize(("columns", "fault"), BROKEN)
+async def test_remove_what_cannot_be_read(
+    harness: Harness, columns: dict[str, Any], fault: str
+) -> None:
+    """It stays and is named; the others go."""
+    await _rejected(harness)
+    harness.script(cancel=[REFUSED])
+    await harness.submit(requestId=OTHER)
+    await harness.edit(**columns)
+    harness.clock.advance(9 * DAY)
+    expected = [f"left alone: {_row()}{fault}", *_removed(1)]
+    assert expected == await _remove(harness, 7, delete=True)
+    assert [True, False] == [await harness.has_record(name) for name in (REQUEST_ID, OTHER)]
+
+
+# The poison queue.
+
+
+async def _poisoned(harness: Harness, *texts: str) -> list[str]:
+    """Gives messages up; their ids."""
+    await harness.clients.poison.ensure()
+    await harness.clients.requests.ensure()
+    return [str((await _poison(harness).send_message(text)).id) for text in texts]
+
+
+def _good(harness: Harness, request_id: str = REQUEST_ID) -> str:
+    fields = {"publisherId": PUBLISHER, "offerId": harness.offer, "requestId": request_id}
+    return json.dumps(fields)
+
+
+async def test_poison_is_listed(harness: Harness) -> None:
+    """Each with its request id and all that is wrong with it; nothing is taken away."""
+    texts = [_good(harness), '{"offerId": "an-offer"}']
+    ids = await _poisoned(harness, *texts)
+    shown = [block.split("\n  ") for block in await _all(_listed(harness))]
+    assert [[ids[0], REQUEST_ID], [ids[1], f"msg-{ids[1]}"]] == [block[:2] for block in shown]
+    assert "a good request" == shown[0][3]
+    assert "publisherId is missing" in shown[1][3]
+    assert texts == [block[4] for block in shown]
+    assert texts == await harness.poison()
+
+
+def _listed(harness: Harness) -> AsyncIterator[str]:
+    return show_oldest(_poison(harness), harness.clock())
+
+
+async def test_poison_is_empty(harness: Harness) -> None:
+    """That is said."""
+    await _poisoned(harness)
+    assert ["no message is to be seen"] == await _all(_listed(harness))
+
+
+async def test_poison_writes_nothing_into_the_terminal(harness: Harness) -> None:
+    """Control characters of a message are shown, not sent."""
+    await _poisoned(harness, "no \x85 \u202e request")
+    (block,) = await _all(_listed(harness))
+    assert r"no \x85 \u202e request" == block.split("\n  ")[-1]
+
+
+async def test_poison_is_put_back(harness: Harness) -> None:
+    """The chosen message is delivered again, and never expires; the other one stays."""
+    _, second = await _poisoned(harness, _good(harness), _good(harness, OTHER))
+    lines = await _all(put_back(_poison(harness), harness.requests, [second]))
+    assert [f"{second} put back"] == lines
+    (message,) = await harness.peek(harness.requests)
+    assert message.expires_on is not None
+    assert (_good(harness, OTHER), 9999) == (message.content, message.expires_on.year)
+    harness.script(cancel=[Answer(200)])
+    await harness.deliver()
+    assert "canceled" == (await harness.record(OTHER))["Status"]
+    assert 1 == await harness.clients.poison.depth()
+
+
+async def test_poison_is_dropped(harness: Harness) -> None:
+    """The chosen messages are gone, on whichever page they were."""
+    ids = await _poisoned(harness, *(f"message {number}" for number in range(40)))
+    lines = await _all(drop(_poison(harness), [ids[0], ids[39]]))
+    assert [f"{ids[0]} dropped", f"{ids[39]} dropped"] == lines
+    assert (38, []) == (await harness.clients.poison.depth(), await harness.waiting())
+
+
+async def test_poison_that_is_not_there(harness: Harness) -> None:
+    """An id that is not found is named, and nothing else is touched."""
+    await _poisoned(harness, _good(harness))
+    lines = await _all(drop(_poison(harness), ["nothing"]))
+    assert ["nothing is not there, or was fetched within the last minute"] == lines
+    assert 1 == await harness.clients.poison.depth()
+
+
+# The commands themselves.
+
+
+async def test_lines_are_shown(capsys: pytest.CaptureFixture[str], harness: Harness) -> None:
+    """What was done is printed, and the exit code says that it all was."""
+    await _rejected(harness)
+    done = await show(rerun(harness.table, harness.clock(), 24, [REQUEST_ID]))
+    assert (0, f"{REQUEST_ID} runs again, run 2\n") == (done, capsys.readouterr().out)
+
+
+class Typed:
+    """Commands as they are typed, on the storage of a harness."""
+
+    def __init__(
+        self,
+        harness: Harness,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        self._storage = harness.around.azurite.connection_string
+        self._name = harness.name
+        self._monkeypatch, self._capsys = monkeypatch, capsys
+        for module in (ops.rerun, ops.extend, ops.remove):
+            monkeypatch.setattr(module, "open_table", self._table)
+        monkeypatch.setattr(ops.poison, "open_queues", self._queues)
+
+    async def __call__(self, line: str) -> str:
+        """What a command prints; it runs in an event loop of its own, and ends well."""
+        name, *arguments = line.split()
+        main = importlib.import_module(f"ops.{name}").main
+        self._monkeypatch.setattr(sys, "argv", [name, *arguments])
+        done, printed = await asyncio.to_thread(main), self._capsys.readouterr()
+        assert (0, "") == (done, printed.err)
+        return printed.out
+
+    @asynccontextmanager
+    async def _table(self) -> AsyncIterator[TableClient]:
+        name = f"ledger{self._name}"
+        async with TableClient.from_connection_string(self._storage, name) as table:
+            yield table
+
+    @asynccontextmanager
+    async def _queues(self) -> AsyncIterator[tuple[QueueClient, QueueClient]]:
+        names = [f"requests-{self._name}{suffix}" for suffix in ("-poison", "")]
+        make = QueueClient.from_connection_string
+        poison, requests = (make(self._storage, name) for name in names)
+        async with poison, requests:
+            yield poison, requests
+
+
+@pytest.fixture
+def typed(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Typed:
+    """The commands on the harness's storage."""
+    return Typed(harness, monkeypatch, capsys)
+
+
+async def test_table_commands(harness: Harness, typed: Typed) -> None:
+    """Their arguments mean what the runbook says."""
+    await _rejected(harness)
+    assert "0 would go" == (await typed("remove 30"))[:10]
+    assert f"{REQUEST_ID} runs again, run 2\n" == await typed(f"rerun 24 {REQUEST_ID}")
+    assert f"{REQUEST_ID} 20" == (await typed("extend 48"))[: len(REQUEST_ID) + 3]
+    assert "" == await typed("extend 47")
+    past = harness.clock.at(-8 * DAY)
+    await harness.edit(Status="failed", FinishedAt=past, Deadline=past)
+    (due_row,) = await harness.due_rows()
+    await harness.table.delete_entity(keys.bucket(REQUEST_ID), due_row)
+    assert "1 removed" == (await typed("remove 1 --delete"))[:9]
+    assert not await harness.has_record()
+
+
+async def test_queue_commands(harness: Harness, typed: Typed) -> None:
+    """A bare `poison` lists; the others take ids."""
+    first, *_ = await _poisoned(harness, "one", "two", "three")
+    listed = await typed("poison")
+    assert (3, listed) == (listed.count("\n  msg-"), await typed("poison list"))
+    assert f"{first} put back\n" == await typed(f"poison put-back {first}")
+    assert (["one"], 2) == (await harness.waiting(), await harness.clients.poison.depth())
+
+
+async def test_dropping_command(harness: Harness, typed: Typed) -> None:
+    """`drop` puts nothing on the request queue."""
+    first, second = await _poisoned(harness, "one", "two")
+    assert f"{first} dropped\n{second} dropped\n" == await typed(f"poison drop {first} {second}")
+    assert ([], []) == (await harness.waiting(), await harness.poison())
+
+
+async def test_storage_fails_meanwhile(capsys: pytest.CaptureFixture[str]) -> None:
+    """What was done until then is printed, and why it ends there."""
+
+    async def lines() -> AsyncIterator[str]:
+        yield "one"
+        raise HttpResponseError("forbidden")
+
+    done, printed = await show(lines()), capsys.readouterr()
+    assert (1, "one\n", "stopped: forbidden\n") == (done, printed.out, printed.err)
+
+
+def test_missing_variables_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them at once; an empty one is missing as well."""
+    monkeypatch.setenv("LEDGER_TABLE", "ledger")
+    monkeypatch.setenv("CANCEL_QUEUE", "")
+    monkeypatch.delenv("POISON_QUEUE", raising=False)
+    with pytest.raises(MissingVariableError, match="environment: CANCEL_QUEUE, POISON_QUEUE"):
+        variables("LEDGER_TABLE", "CANCEL_QUEUE", "POISON_QUEUE")
+
+
+async def test_storage_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The account, the table and the queues are those that the environment names."""
+    for name in VARIABLES:
+        monkeypatch.setenv(name, name.partition("_")[0].lower())
+    async with open_table() as table, open_queues() as (poison, requests):
+        urls = [table.url, poison.url, requests.url]
+        names = [table.table_name, poison.queue_name, requests.queue_name]
+    host = "https://storage.{}.core.windows.net"
+    places = [
+        host.format("table"),
+        f"{host.format('queue')}/poison",
+        f"{host.format('queue')}/cancel",
+    ]
+    assert (places, ["ledger", "poison", "cancel"]) == (urls, names)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "soon", "1e9"])
+def test_no_amount_of_time(text: str) -> None:
+    """Hours and days are numbers above 0, and no slips."""
+    with pytest.raises(argparse.ArgumentTypeError, match="above 0"):
+        amount(text)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param("rerun 24 r-1", id="rerun"),
+        pytest.param("extend 48", id="extend"),
+        pytest.param("remove 30 --delete", id="remove"),
+        pytest.param("poison", id="poison"),
+        pytest.param("poison put-back some-id", id="put-back"),
+        pytest.param("poison drop some-id", id="drop"),
+    ],
+)
+def test_commands_without_an_environment(command: str) -> None:
+    """Each command of the runbook starts, and says what it misses before it does anything."""
+    name, *arguments = command.split()
+    done = subprocess.run(  # noqa: S603 - our own module
+        [sys.executable, "-m", f"ops.{name}", *arguments],
+        cwd=ROOT, env={}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (1, "") == (done.returncode, done.stdout)
+    assert "not in the environment: STORAGE_ACCOUNT_NAME, " in done.stderr
