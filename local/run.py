@@ -8,6 +8,7 @@ is left running then. With `--no-host --write-settings` it leaves the app itself
 import argparse
 import asyncio
 import json
+import os
 import shlex
 import signal
 import sys
@@ -42,7 +43,7 @@ export CANCEL_STORAGE={storage}
 
 Send a request:
 
-python -m local.send {text}
+{python} -m local.send {text}
 
 or with the Azure CLI:
 
@@ -115,6 +116,7 @@ def _explain(console: Console, stack: Stack, *, with_host: bool) -> None:
             log=stack.log_path if with_host else "none, the app is left to `func start`",
             storage=shlex.quote(stack.azurite.connection_string),
             text=text,
+            python=os.path.relpath(sys.executable),
             requests=stack.requests.queue_name,
             outcomes=stack.outcomes.queue_name,
             poison=stack.poison.queue_name,
