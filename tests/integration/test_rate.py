@@ -1,7 +1,7 @@
 """A portal that says 429, or nothing at all: the process slows as a whole, and stays in bounds."""
 
 import asyncio
-import time
+from datetime import timedelta
 
 from harness import Harness, MakeHarness
 
@@ -82,11 +82,12 @@ async def test_recovers(harness: Harness) -> None:
     harness.clock.advance(2)
     for number in range(9):
         await harness.submit(requestId=f"good-{number}")
-    harness.script(cancel=[Answer(200, delay_seconds=0.3)])
+    harness.script(cancel=[Answer(200, delay_seconds=1)])
     await _send_many(harness)
-    started = time.monotonic()
     await _deliver_at_once(harness)
-    assert time.monotonic() - started < MANY * 0.3 / 2
+    starts = [seen.at for seen in harness.seen("cancel")][-MANY:]
+    within_one_call = [one for one in starts if one - starts[0] < timedelta(seconds=1)]
+    assert len(within_one_call) >= MANY // 3
 
 
 async def test_a_hanging_portal_bounds_a_tick(make_harness: MakeHarness) -> None:
@@ -95,10 +96,9 @@ async def test_a_hanging_portal_bounds_a_tick(make_harness: MakeHarness) -> None
     harness.accept(Answer(fault=Fault.HANG))
     await _send_many(harness)
     await harness.deliver()
-    started = time.monotonic()
-    came_to = await harness.tick_after(60)
+    async with asyncio.timeout(MANY - 1):  # one after the other they would take a second each
+        came_to = await harness.tick_after(60)
     assert {"pending": MANY} == dict(came_to)
-    assert time.monotonic() - started < MANY / 2
 
 
 async def test_a_hanging_portal_bounds_an_invocation(make_harness: MakeHarness) -> None:
@@ -107,10 +107,9 @@ async def test_a_hanging_portal_bounds_an_invocation(make_harness: MakeHarness) 
     harness.script(cancel=[Answer(fault=Fault.HANG)], submissions=[Answer(fault=Fault.HANG)])
     await harness.submit()
     await harness.holds("deferred", Uncertain=True, Attempts=1)
-    started = time.monotonic()
-    await harness.tick_after(60)
-    await harness.deliver()
-    assert time.monotonic() - started < 3 * 1 + 15
+    async with asyncio.timeout(3 * 1 + 15):  # the lease
+        await harness.tick_after(60)
+        await harness.deliver()
     await harness.holds("deferred", Uncertain=True, Attempts=1)
 
 
