@@ -63,17 +63,17 @@ async def handle(message: Message, clients: Clients) -> None:
     try:
         await work.run()
     except AzureError as fault:
-        log.event(logger, "cancel.storage_failed", logging.ERROR, messageId=message.id,
+        log.event(logger, "cancel.storage_failed", logging.ERROR, **work.ids,
                   deliveries=message.deliveries, **log.fault_fields(fault))  # fmt: skip
         raise
     except (NewerRecordError, UnreadableRecordError) as fault:  # left to whoever can read it
-        log.event(logger, "ledger.unreadable_record", logging.ERROR, messageId=message.id,
+        log.event(logger, "ledger.unreadable_record", logging.ERROR, **work.ids,
                   detail=str(fault))  # fmt: skip
     except LostUpdateError as fault:  # whoever wrote first has the request now
-        log.event(logger, "cancel.lost_update", logging.WARNING, messageId=message.id,
+        log.event(logger, "cancel.lost_update", logging.WARNING, **work.ids,
                   detail=str(fault))  # fmt: skip
     except Exception as bug:  # noqa: BLE001 - whatever it is, the request must not get lost
-        log.event(logger, "cancel.bug", logging.ERROR, messageId=message.id,
+        log.event(logger, "cancel.bug", logging.ERROR, **work.ids,
                   deliveries=message.deliveries, **log.fault_fields(bug))  # fmt: skip
         try:
             await work.give_up(bug)
@@ -90,6 +90,15 @@ class _Work:
         self._request: CancelRequest | None = None
         self._claim: Claim | None = None
         self._met: Record | None = None
+
+    @property
+    def ids(self) -> dict[str, str | None]:
+        """What names this work in a log record, as far as it is known."""
+        known: dict[str, str | None] = {"messageId": self._message.id}
+        if request := self._request:
+            known["requestId"], known["offerId"] = request.request_id, request.offer_id
+            known["correlationId"] = request.correlation_id or None
+        return known
 
     async def run(self) -> None:
         request = parse(self._message.text, self._message.id)

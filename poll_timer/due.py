@@ -47,7 +47,7 @@ async def work_on(row: DueRow, clients: Clients, poll: Poll) -> str:
     except AzureError:
         raise
     except LostUpdateError as fault:  # another process did it
-        log.event(logger, "poll.lost_update", requestId=record.request_id, detail=str(fault))
+        _log("poll.lost_update", record, detail=str(fault))
         return "lost"
     except Exception:
         now = clients.clock()
