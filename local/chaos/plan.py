@@ -53,11 +53,10 @@ FULL = Size(
     requests=150, seconds=60, kills=12, kills_between=(4, 58), outage=4, restarts_storage=True,
     revocations=2, polls=4, faults=60, limit=300,
 )  # fmt: skip
-# A dead claimer's request is taken over 23 s later: the kills come early, and a run takes about
-# 35 s. The limit is for machines that are busy with something else.
+# A dead claimer's request is taken over 23 s later: the kills come early, and most runs take 35 s.
 SHORT = Size(
     requests=40, seconds=7, kills=2, kills_between=(0.8, 2.2), outage=1.5, restarts_storage=False,
-    revocations=1, polls=2, faults=15, limit=80,
+    revocations=1, polls=2, faults=15, limit=50,
 )  # fmt: skip
 
 

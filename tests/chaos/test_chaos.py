@@ -9,7 +9,7 @@ from local.chaos.run import observe
 from local.chaos.verdict import judge
 
 
-@pytest.mark.timeout(110)
+@pytest.mark.timeout(60)
 async def test_nothing_is_lost_whatever_happens(tmp_path: Path) -> None:
     """Both hosts are killed, services go, a fifth of the calls fails: each message ends once."""
     verdict = judge(await observe(make_plan(1, SHORT), tmp_path))
