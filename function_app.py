@@ -2,8 +2,8 @@
 
 import azure.functions as func
 
-from cancel_trigger import blueprint as cancel_trigger
-from poll_timer import blueprint as poll_timer
+from cancel_trigger.function import blueprint as cancel_trigger
+from poll_timer.function import blueprint as poll_timer
 
 app = func.FunctionApp()
 app.register_functions(cancel_trigger)

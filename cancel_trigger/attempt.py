@@ -17,11 +17,11 @@ from cancel_trigger.decisions import (
     after_post,
     by_age,
 )
-from offer_cancel.clients import Clients
-from offer_cancel.clock import after
-from offer_cancel.ledger.record import Record, posting
-from offer_cancel.portal.answer import Answer
-from offer_cancel.status import Ending
+from offer_cancellation.clients import Clients
+from offer_cancellation.clock import after
+from offer_cancellation.ledger.record import Record, posting
+from offer_cancellation.portal.answer import Answer
+from offer_cancellation.status import Ending
 
 
 class Claimed(Protocol):

@@ -3,11 +3,11 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from offer_cancel.portal import operation
-from offer_cancel.portal.answer import Answer, Cause, Reply, error_of, retry_after
-from offer_cancel.portal.location import Untrusted, in_body, in_headers, resolve
-from offer_cancel.portal.operation import Operation
-from offer_cancel.status import Ending, Error, Status
+from offer_cancellation.portal import operation
+from offer_cancellation.portal.answer import Answer, Cause, Reply, error_of, retry_after
+from offer_cancellation.portal.location import Untrusted, in_body, in_headers, resolve
+from offer_cancellation.portal.operation import Operation
+from offer_cancellation.status import Ending, Error, Status
 
 _UNCERTAIN = (500, 502, 504)  # the POST may have been acted on all the same
 _ACCEPTED, _NOT_FOUND = 202, 404

@@ -11,8 +11,8 @@ otherwise         … takes the request over
 from datetime import datetime
 from enum import Enum, auto
 
-from offer_cancel.ledger.record import Record
-from offer_cancel.status import Status
+from offer_cancellation.ledger.record import Record
+from offer_cancellation.status import Status
 
 
 class Meeting(Enum):

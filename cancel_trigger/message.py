@@ -7,8 +7,8 @@ from typing import Self
 
 import azure.functions as func
 
-from offer_cancel.clock import whole_milliseconds
-from offer_cancel.text import clean, cut
+from offer_cancellation.clock import whole_milliseconds
+from offer_cancellation.text import clean, cut
 
 _ID_LIMIT = 128  # characters: a JSON message's own `id`, which can be long, overrides the queue's
 _UNSTORABLE = frozenset(map(chr, (*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF)))

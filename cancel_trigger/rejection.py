@@ -7,11 +7,11 @@ poison queue would hold a second copy that nobody can tell from the first.
 import logging
 
 from cancel_trigger.message import Message
-from offer_cancel import log, telemetry
-from offer_cancel.clients import Clients
-from offer_cancel.outcome import Refusal
-from offer_cancel.request import CancelRequest, InvalidRequest
-from offer_cancel.status import Error, Status
+from offer_cancellation import log, telemetry
+from offer_cancellation.clients import Clients
+from offer_cancellation.outcome import Refusal
+from offer_cancellation.request import CancelRequest, InvalidRequest
+from offer_cancellation.status import Error, Status
 
 logger = logging.getLogger(__name__)
 

@@ -15,17 +15,17 @@ from cancel_trigger import attempt, rejection
 from cancel_trigger.decisions import Accept, Defer
 from cancel_trigger.meeting import Meeting, meet
 from cancel_trigger.message import Message
-from offer_cancel import log, telemetry
-from offer_cancel.clients import Clients
-from offer_cancel.clock import after
-from offer_cancel.ledger import record as steps
-from offer_cancel.ledger.entity import NewerRecordError, UnreadableRecordError
-from offer_cancel.ledger.record import Record
-from offer_cancel.ledger.table import LostUpdateError
-from offer_cancel.request import CancelRequest, InvalidRequest, parse
-from offer_cancel.reuse import reused
-from offer_cancel.settle import report, settle
-from offer_cancel.status import Ending, Error, Status
+from offer_cancellation import log, telemetry
+from offer_cancellation.clients import Clients
+from offer_cancellation.clock import after
+from offer_cancellation.ledger import record as steps
+from offer_cancellation.ledger.entity import NewerRecordError, UnreadableRecordError
+from offer_cancellation.ledger.record import Record
+from offer_cancellation.ledger.table import LostUpdateError
+from offer_cancellation.request import CancelRequest, InvalidRequest, parse
+from offer_cancellation.reuse import reused
+from offer_cancellation.settle import report, settle
+from offer_cancellation.status import Ending, Error, Status
 
 logger = logging.getLogger(__name__)
 

@@ -20,8 +20,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from local.demo.scenarios import SCENARIOS, request
 from local.outcomes import describe, take_outcomes
-from local.scenarios import SCENARIOS, request
 from local.stack import ROOT, Stack
 
 # Slow enough to watch, fast enough not to be waited for.

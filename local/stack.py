@@ -23,9 +23,9 @@ from azure.data.tables.aio import TableServiceClient
 from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
 from local.azurite import Azurite
-from local.host import STARTED
+from local.host.host import STARTED
 from local.identity import Identity
-from local.portal import Portal
+from local.portal.portal import Portal
 from local.process import ChildProcess
 from local.tls import TlsFiles, write_tls_files
 

@@ -11,9 +11,9 @@ from datetime import datetime
 
 from azure.storage.queue.aio import QueueClient
 
-from offer_cancel.clock import rfc3339, utc_now
-from offer_cancel.request import InvalidRequest, parse
-from offer_cancel.storage import NEVER
+from offer_cancellation.clock import rfc3339, utc_now
+from offer_cancellation.request import InvalidRequest, parse
+from offer_cancellation.storage import NEVER
 from ops.command import run
 from ops.storage import open_queues
 

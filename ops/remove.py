@@ -16,10 +16,10 @@ from azure.core.exceptions import ResourceModifiedError
 from azure.data.tables import TableEntity
 from azure.data.tables.aio import TableClient
 
-from offer_cancel.clock import after, utc_now
-from offer_cancel.ledger import entity, keys
-from offer_cancel.ledger.table import Ledger
-from offer_cancel.status import Status
+from offer_cancellation.clock import after, utc_now
+from offer_cancellation.ledger import entity, keys
+from offer_cancellation.ledger.table import Ledger
+from offer_cancellation.status import Status
 from ops.command import amount, run
 from ops.storage import open_table
 

@@ -9,12 +9,12 @@ from datetime import datetime
 from azure.core.exceptions import ResourceNotFoundError
 from azure.data.tables.aio import TableClient
 
-from offer_cancel.clock import after, utc_now
-from offer_cancel.ledger import keys
-from offer_cancel.ledger.entity import NewerRecordError, UnreadableRecordError
-from offer_cancel.ledger.record import Record
-from offer_cancel.ledger.table import Ledger, LostUpdateError
-from offer_cancel.status import Status
+from offer_cancellation.clock import after, utc_now
+from offer_cancellation.ledger import keys
+from offer_cancellation.ledger.entity import NewerRecordError, UnreadableRecordError
+from offer_cancellation.ledger.record import Record
+from offer_cancellation.ledger.table import Ledger, LostUpdateError
+from offer_cancellation.status import Status
 from ops.command import amount, run
 from ops.storage import open_table
 

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from offer_cancel.ledger.record import Record, Seen
-from offer_cancel.portal import operation
-from offer_cancel.portal.answer import Answer, Cause, Reply, error_of, retry_after
-from offer_cancel.portal.location import Trusted, Untrusted, resolve
-from offer_cancel.status import Ending, Error, Status
+from offer_cancellation.ledger.record import Record, Seen
+from offer_cancellation.portal import operation
+from offer_cancellation.portal.answer import Answer, Cause, Reply, error_of, retry_after
+from offer_cancellation.portal.location import Trusted, Untrusted, resolve
+from offer_cancellation.status import Ending, Error, Status
 
 REFUSALS = (400, 403, 404, 410)  # final only once they were the only answer for a while
 

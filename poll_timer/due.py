@@ -10,17 +10,17 @@ from datetime import datetime
 
 from azure.core.exceptions import AzureError
 
-from offer_cancel import log, telemetry
-from offer_cancel.clients import Clients
-from offer_cancel.clock import after
-from offer_cancel.ledger import record as steps
-from offer_cancel.ledger.entity import NewerRecordError, UnreadableRecordError
-from offer_cancel.ledger.record import Record
-from offer_cancel.ledger.table import DueRow, LostUpdateError, due_row
-from offer_cancel.portal.answer import Answer, Cause, NoAnswer, Reply
-from offer_cancel.portal.location import Trusted, Untrusted, resolve
-from offer_cancel.settle import report, settle
-from offer_cancel.status import Ending, Status
+from offer_cancellation import log, telemetry
+from offer_cancellation.clients import Clients
+from offer_cancellation.clock import after
+from offer_cancellation.ledger import record as steps
+from offer_cancellation.ledger.entity import NewerRecordError, UnreadableRecordError
+from offer_cancellation.ledger.record import Record
+from offer_cancellation.ledger.table import DueRow, LostUpdateError, due_row
+from offer_cancellation.portal.answer import Answer, Cause, NoAnswer, Reply
+from offer_cancellation.portal.location import Trusted, Untrusted, resolve
+from offer_cancellation.settle import report, settle
+from offer_cancellation.status import Ending, Status
 from poll_timer.decisions import Pending, after_poll
 from poll_timer.message import message_of
 

@@ -2,8 +2,8 @@
 
 import json
 
-from offer_cancel.clock import rfc3339
-from offer_cancel.ledger.record import Record
+from offer_cancellation.clock import rfc3339
+from offer_cancellation.ledger.record import Record
 
 
 def message_of(record: Record) -> str:

@@ -12,13 +12,13 @@ import json
 import logging
 from datetime import timedelta
 
-from offer_cancel import log, telemetry
-from offer_cancel.clients import Clients
-from offer_cancel.ledger.entity import NewerRecordError, UnreadableRecordError
-from offer_cancel.outcome import Refusal
-from offer_cancel.request import CancelRequest, InvalidRequest, parse
-from offer_cancel.reuse import reused
-from offer_cancel.storage import Poisoned
+from offer_cancellation import log, telemetry
+from offer_cancellation.clients import Clients
+from offer_cancellation.ledger.entity import NewerRecordError, UnreadableRecordError
+from offer_cancellation.outcome import Refusal
+from offer_cancellation.request import CancelRequest, InvalidRequest, parse
+from offer_cancellation.reuse import reused
+from offer_cancellation.storage import Poisoned
 
 logger = logging.getLogger(__name__)
 

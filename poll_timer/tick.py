@@ -10,11 +10,11 @@ from collections.abc import Awaitable, Callable
 
 from azure.core.exceptions import AzureError
 
-from offer_cancel import log, telemetry
-from offer_cancel.clients import Clients
-from offer_cancel.ledger.keys import BUCKETS
-from offer_cancel.ledger.table import DueRow
-from offer_cancel.portal.answer import Reply
+from offer_cancellation import log, telemetry
+from offer_cancellation.clients import Clients
+from offer_cancellation.ledger.keys import BUCKETS
+from offer_cancellation.ledger.table import DueRow
+from offer_cancellation.portal.answer import Reply
 from poll_timer.due import work_on
 from poll_timer.poison import notice_poison
 from poll_timer.watch import look_around

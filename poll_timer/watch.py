@@ -8,11 +8,11 @@ import asyncio
 import logging
 from dataclasses import replace
 
-from offer_cancel import log, telemetry
-from offer_cancel.clients import Clients
-from offer_cancel.ledger.entity import NewerRecordError, UnreadableRecordError
-from offer_cancel.ledger.keys import BUCKETS
-from offer_cancel.ledger.table import DueRow
+from offer_cancellation import log, telemetry
+from offer_cancellation.clients import Clients
+from offer_cancellation.ledger.entity import NewerRecordError, UnreadableRecordError
+from offer_cancellation.ledger.keys import BUCKETS
+from offer_cancellation.ledger.table import DueRow
 
 logger = logging.getLogger(__name__)
 

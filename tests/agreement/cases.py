@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from local.portal_script import Answer, Script
+from local.portal.script import Answer, Script
 
 PUBLISHER = "contoso"
 OPERATION = "56615b67-2185-49fe-80d2-c4ddf77bb2e8"

@@ -16,10 +16,10 @@ from typing import Any
 
 from azure.core.exceptions import ResourceNotFoundError
 from azure.data.tables.aio import TableClient
-from cases import CASES, OPERATION
 
 from local.outcomes import peek_texts, take_outcomes
 from local.stack import ROOT, Stack
+from tests.agreement.cases import CASES, OPERATION
 
 SETTINGS = {
     "POLL_SCHEDULE": "* * * * * *",
@@ -54,7 +54,7 @@ class WorkerStack(Stack):
 
 def copy_app(directory: Path) -> Path:
     """The app with a host.json that gives a message up after two tries, a second apart."""
-    for package in ("cancel_trigger", "poll_timer", "offer_cancel"):
+    for package in ("cancel_trigger", "poll_timer", "offer_cancellation"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / package, directory / package, ignore=ignored)
     shutil.copy(ROOT / "function_app.py", directory)

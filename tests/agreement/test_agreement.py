@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import pytest
 import pytest_asyncio
-from cases import CASES, Case
-from runner import SETTINGS, Result, WorkerStack, copy_app, play
 
 from local.stack import Stack
+from tests.agreement.cases import CASES, Case
+from tests.agreement.runner import SETTINGS, Result, WorkerStack, copy_app, play
 
 Results = Mapping[str, Result]
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from local.chaos.plan import SHORT, make_plan
-from local.chaos.run import observe
-from local.chaos.verdict import judge
+from chaos.plan import SHORT, make_plan
+from chaos.run import observe
+from chaos.verdict import judge
 
 
 @pytest.mark.timeout(60)

@@ -19,14 +19,14 @@ from azure.core.exceptions import ResourceNotFoundError
 from azure.data.tables.aio import TableServiceClient
 from azure.storage.queue import QueueMessage
 from azure.storage.queue.aio import QueueClient, QueueServiceClient
-from payloads import queue_metadata, timer_request
-from protos import TypedData
-from worker import Invocation, Worker
 
 from local.azurite import Azurite
 from local.identity import Identity
-from local.portal import Portal
-from local.portal_script import Answer, Script
+from local.portal.portal import Portal
+from local.portal.script import Answer, Script
+from tests.conformance.payloads import queue_metadata, timer_request
+from tests.conformance.protos import TypedData
+from tests.conformance.worker import Invocation, Worker
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PUBLISHER = "contoso"
@@ -152,6 +152,6 @@ async def open_site(directory: Path) -> AsyncIterator[Site]:
             queues.get_queue_client(f"{SETTINGS['CANCEL_QUEUE']}-poison"),
             tables,
         )
-        from offer_cancel.clients import clients  # noqa: PLC0415 - not before it is indexed
+        from offer_cancellation.clients import clients  # noqa: PLC0415 - not before it is indexed
 
         await clients().close()

@@ -13,8 +13,8 @@ IS_WORKER_THERE = find_spec("azure_functions_runtime") is not None
 collect_ignore_glob = [] if IS_WORKER_THERE else ["test_*.py"]
 
 if IS_WORKER_THERE:
-    pytest.register_assert_rewrite("app_site")
-    from app_site import Site, open_site
+    pytest.register_assert_rewrite("tests.conformance.app_site")
+    from tests.conformance.app_site import Site, open_site
 
     @pytest_asyncio.fixture(scope="session", loop_scope="session")
     async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:

@@ -8,7 +8,8 @@ import json
 from datetime import datetime
 
 from azure.storage.queue import QueueMessage
-from protos import TypedData
+
+from tests.conformance.protos import TypedData
 
 NEVER = "9999-12-31T23:59:59+00:00"
 

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from protos import TypedData
-from worker import IndexingError, Worker
+from tests.conformance.protos import TypedData
+from tests.conformance.worker import IndexingError, Worker
 
 
 async def _probe(function: str | None) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from probing import ROOT, probe
+
+from tests.conformance.probing import ROOT, probe
 
 STORAGE = {"CANCEL_STORAGE": "UseDevelopmentStorage=true"}
 TRIGGER, TIMER = "cancel_trigger/__init__.py", "poll_timer/__init__.py"
@@ -62,7 +63,7 @@ FAILING = {
 def app(tmp_path: Path) -> Path:
     """A copy of the app as it is deployed."""
     shutil.copy(ROOT / "function_app.py", tmp_path)
-    for package in ("cancel_trigger", "poll_timer", "offer_cancel"):
+    for package in ("cancel_trigger", "poll_timer", "offer_cancellation"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / package, tmp_path / package, ignore=ignored)
     return tmp_path

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from weakref import WeakKeyDictionary
 
 import pytest
-from app_site import PUBLISHER, Site, request
-from worker import Invocation
 
-from local.portal_script import Answer
-from offer_cancel import clients as shared
-from offer_cancel.clients import Clients
+from local.portal.script import Answer
+from offer_cancellation import clients as shared
+from offer_cancellation.clients import Clients
+from tests.conformance.app_site import PUBLISHER, Site, request
+from tests.conformance.worker import Invocation
 
 AT_ONCE = 32
 

@@ -1,12 +1,12 @@
 """Invocations that must fail: the host then delivers the message again."""
 
 import pytest
-from app_site import PUBLISHER, Site, request
-from payloads import queue_metadata
-from protos import TypedData
-from worker import Invocation
 
-from local.portal_script import Answer
+from local.portal.script import Answer
+from tests.conformance.app_site import PUBLISHER, Site, request
+from tests.conformance.payloads import queue_metadata
+from tests.conformance.protos import TypedData
+from tests.conformance.worker import Invocation
 
 
 async def test_an_outage_of_the_storage_is_a_failure_and_loses_nothing(site: Site) -> None:

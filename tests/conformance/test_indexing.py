@@ -1,8 +1,9 @@
 """What the worker announces to the host when it has indexed the app."""
 
 import pytest
-from app_site import SETTINGS, Site
-from probing import probe
+
+from tests.conformance.app_site import SETTINGS, Site
+from tests.conformance.probing import probe
 
 QUEUE_TRIGGER = {
     "name": "message",

@@ -6,12 +6,12 @@ from datetime import UTC
 from typing import Any
 
 import pytest
-from app_site import PUBLISHER, Site, request
-from payloads import queue_metadata
-from protos import TypedData
-from worker import Invocation
 
-from local.portal_script import Answer
+from local.portal.script import Answer
+from tests.conformance.app_site import PUBLISHER, Site, request
+from tests.conformance.payloads import queue_metadata
+from tests.conformance.protos import TypedData
+from tests.conformance.worker import Invocation
 
 OPERATION = "56615b67-2185-49fe-80d2-c4ddf77bb2e8"
 

@@ -3,11 +3,11 @@
 import json
 
 import pytest
-from app_site import Site, request
-from payloads import timer_request
-from protos import TypedData
 
-from local.portal_script import Answer
+from local.portal.script import Answer
+from tests.conformance.app_site import Site, request
+from tests.conformance.payloads import timer_request
+from tests.conformance.protos import TypedData
 
 # Relative to the POST's own URL, …/offers/<offer>/cancel.
 ACCEPTED = Answer(202, headers={"Location": "operations/56615b67-2185-49fe-80d2-c4ddf77bb2e8"})

@@ -13,8 +13,9 @@ from typing import Any, Self
 from uuid import uuid4
 
 import azure_functions_runtime as runtime
-import protos
-from protos import Message, ParameterBinding, StatusResult, TypedData
+
+from tests.conformance import protos
+from tests.conformance.protos import Message, ParameterBinding, StatusResult, TypedData
 
 
 class IndexingError(Exception):

@@ -15,15 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from azure.functions.meta import Datum
-from protos import TypedData
-from worker import Function, Worker
 
-from local.host import STARTED, Listener, serve
-from local.host_connection import open_queue_service
-from local.host_json import HostJson
-from local.host_log import configure_logging
-from local.host_queue import QueueListener
-from local.host_timer import TimerListener
+from local.host.connection import open_queue_service
+from local.host.host import STARTED, Listener, serve
+from local.host.host_json import HostJson
+from local.host.log import configure_logging
+from local.host.queue import QueueListener
+from local.host.timer import TimerListener
+from tests.conformance.protos import TypedData
+from tests.conformance.worker import Function, Worker
 
 _logger = logging.getLogger("local.host")
 _DRAIN_SECONDS = 30.0

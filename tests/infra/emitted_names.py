@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from infra_files import ROOT
+from tests.infra.files import ROOT
 
-PACKAGES = ("offer_cancel", "cancel_trigger", "poll_timer")
-TELEMETRY = ROOT / "offer_cancel" / "telemetry.py"
-LOG = ROOT / "offer_cancel" / "log.py"
+PACKAGES = ("offer_cancellation", "cancel_trigger", "poll_timer")
+TELEMETRY = ROOT / "offer_cancellation" / "telemetry.py"
+LOG = ROOT / "offer_cancellation" / "log.py"
 
 
 @cache

@@ -10,8 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from infra_files import INFRA, ROOT, template
-from kql_schema import TABLES
+from tests.infra.files import INFRA, ROOT, template
+from tests.infra.kql_schema import TABLES
 
 PARSER = ROOT / "node_modules" / "@kusto" / "language-service-next"
 # What a workbook puts into a query: for a time range its grain, for a text the text.

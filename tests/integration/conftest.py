@@ -12,14 +12,14 @@ from azure.storage.queue.aio import QueueServiceClient
 
 from local.azurite import Azurite
 from local.identity import Identity
-from local.portal import Portal
+from local.portal.portal import Portal
 from local.tls import write_tls_files
 
 pytest.register_assert_rewrite("harness", "ledger_view")
 
-from faulty_proxy import Proxied, faulty_proxy  # noqa: E402
-from harness import Harness, MakeHarness, Surroundings  # noqa: E402 - rewritten, like a test
-from leaks import LogRecords, tokens_stored  # noqa: E402
+from tests.integration.faulty_proxy import Proxied, faulty_proxy  # noqa: E402
+from tests.integration.harness import Harness, MakeHarness, Surroundings  # noqa: E402 - rewritten, like a test
+from tests.integration.leaks import LogRecords, tokens_stored  # noqa: E402
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

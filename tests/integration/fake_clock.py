@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from offer_cancel.clock import after, utc_now
+from offer_cancellation.clock import after, utc_now
 
 
 class FakeClock:

@@ -11,10 +11,10 @@ from urllib.parse import unquote_plus, urlsplit
 
 import aiohttp
 from aiohttp import web
-from harness import Harness
 from yarl import URL
 
 from local.server import serve
+from tests.integration.harness import Harness
 
 _HOP_BY_HOP = frozenset(
     {"host", "connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"}

@@ -21,18 +21,18 @@ from azure.data.tables.aio import TableServiceClient
 from azure.functions.queue import QueueMessage
 from azure.storage.queue import QueueMessage as StoredMessage
 from azure.storage.queue.aio import QueueClient, QueueServiceClient
-from fake_clock import FakeClock
-from ledger_view import FINAL, LEASE, PUBLISHER, REQUEST_ID, LedgerView
 
 from cancel_trigger.message import Message
 from cancel_trigger.submission import handle
 from local.azurite import Azurite
 from local.identity import Identity
-from local.portal import Portal
-from local.portal_script import Answer, Fault, Kind, Script, Seen
-from offer_cancel.clients import Clients, make_clients
-from offer_cancel.settings import load
+from local.portal.portal import Portal
+from local.portal.script import Answer, Fault, Kind, Script, Seen
+from offer_cancellation.clients import Clients, make_clients
+from offer_cancellation.settings import load
 from poll_timer.tick import tick
+from tests.integration.fake_clock import FakeClock
+from tests.integration.ledger_view import FINAL, LEASE, PUBLISHER, REQUEST_ID, LedgerView
 
 __all__ = [
     "FINAL",

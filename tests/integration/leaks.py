@@ -5,7 +5,8 @@ import re
 import traceback
 
 from azure.core.exceptions import ResourceNotFoundError
-from harness import Harness
+
+from tests.integration.harness import Harness
 
 TOKEN = re.compile(r"eyJ[\w-]{8,}\.[\w-]{8,}")
 QUERY = re.compile(r"\?[\w$-]+=|api-version")

@@ -5,12 +5,12 @@ from typing import Any
 from azure.core.exceptions import ResourceNotFoundError
 from azure.data.tables import UpdateMode
 from azure.data.tables.aio import TableClient
-from fake_clock import FakeClock
 
-from offer_cancel.clock import after
-from offer_cancel.ledger import keys
-from offer_cancel.ledger.record import Record
-from offer_cancel.status import Status
+from offer_cancellation.clock import after
+from offer_cancellation.ledger import keys
+from offer_cancellation.ledger.record import Record
+from offer_cancellation.status import Status
+from tests.integration.fake_clock import FakeClock
 
 PUBLISHER = "contoso"
 REQUEST_ID = "r-1"

@@ -7,13 +7,13 @@ Whatever step it was, the rest carries on and reaches the one right end: one sta
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
-from harness import FINAL, LEASE, REQUEST_ID, Harness, MakeHarness
-from tripwire import Crash, Wire, wired
 
 from cancel_trigger.message import Message
 from cancel_trigger.submission import handle
-from local.portal_script import Answer, Fault
+from local.portal.script import Answer, Fault
 from poll_timer.tick import tick
+from tests.integration.harness import FINAL, LEASE, REQUEST_ID, Harness, MakeHarness
+from tests.integration.tripwire import Crash, Wire, wired
 
 MANY_ROUNDS = 12
 OLD = {"id": "op-1", "submissionState": "running", "createdDateTime": "2020-01-01T00:00:00Z"}

@@ -2,12 +2,11 @@
 
 from dataclasses import replace
 
-from faulty_proxy import Proxied
-from harness import LEASE, REQUEST_ID, Harness, MakeHarness
-
-from local.portal_script import Answer
-from offer_cancel.backoff import Backoff
-from offer_cancel.clock import rfc3339
+from local.portal.script import Answer
+from offer_cancellation.backoff import Backoff
+from offer_cancellation.clock import rfc3339
+from tests.integration.faulty_proxy import Proxied
+from tests.integration.harness import LEASE, REQUEST_ID, Harness, MakeHarness
 
 HOUR = 3600
 MANY = 6

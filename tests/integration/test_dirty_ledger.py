@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 from azure.data.tables import UpdateMode
-from harness import PUBLISHER, REQUEST_ID, Harness
 
-from local.portal_script import Answer
-from offer_cancel.ledger import keys
+from local.portal.script import Answer
+from offer_cancellation.ledger import keys
+from tests.integration.harness import PUBLISHER, REQUEST_ID, Harness
 
 OTHER = "r-healthy"
 SWEEP = 300  # seconds between two looks at a bucket

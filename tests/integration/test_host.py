@@ -9,8 +9,8 @@ import pytest
 import pytest_asyncio
 from azure.data.tables import TableEntity
 
+from local.demo.scenarios import SCENARIOS, Scenario
 from local.outcomes import peek_texts, take_outcomes
-from local.scenarios import SCENARIOS, Scenario
 from local.stack import Stack
 
 SETTINGS = {

@@ -10,9 +10,9 @@ import psutil
 import pytest
 import pytest_asyncio
 from aiohttp import web
-from harness import Harness, MakeHarness
 
 from local.server import serve
+from tests.integration.harness import Harness, MakeHarness
 
 MIB = 1024 * 1024
 MEMORY_LIMIT = 24 * MIB  # more than this an answer must never cost

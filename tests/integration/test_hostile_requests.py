@@ -6,7 +6,8 @@ import json
 import psutil
 import pytest
 from azure.functions.queue import QueueMessage
-from harness import PUBLISHER, Harness
+
+from tests.integration.harness import PUBLISHER, Harness
 
 KIB, MIB = 1024, 1024 * 1024
 MEMORY_LIMIT = 16 * MIB

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from local.outcomes import peek_texts, read_ledger, take_outcomes
-from local.portal_script import Answer, Script
+from local.portal.script import Answer, Script
 from local.stack import Stack
 
 SETTINGS = {

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 from azure.data.tables import UpdateMode
-from harness import Harness
-from leaks import LogRecords, tokens_stored
+
+from tests.integration.harness import Harness
+from tests.integration.leaks import LogRecords, tokens_stored
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJhdWQiOiJodHRwczovL2Nsb3VkIn0.c2lnbmF0dXJl"
 

@@ -6,10 +6,10 @@ from hashlib import sha256
 
 import pytest
 from azure.core.exceptions import AzureError
-from faulty_proxy import Loss, Proxied
-from harness import LEASE, REQUEST_ID, Harness, MakeHarness
 
-from offer_cancel.status import Status
+from offer_cancellation.status import Status
+from tests.integration.faulty_proxy import Loss, Proxied
+from tests.integration.harness import LEASE, REQUEST_ID, Harness, MakeHarness
 
 
 async def test_a_claim_writes_record_and_due_row_in_one_transaction(proxied: Proxied) -> None:

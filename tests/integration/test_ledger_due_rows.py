@@ -2,10 +2,9 @@
 
 from datetime import timedelta
 
-from faulty_proxy import Proxied
-from harness import Harness
-
-from offer_cancel.ledger import keys
+from offer_cancellation.ledger import keys
+from tests.integration.faulty_proxy import Proxied
+from tests.integration.harness import Harness
 
 BUCKET = "3"
 

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 from azure.core.exceptions import AzureError, ResourceNotFoundError
-from faulty_proxy import Loss, Proxied
-from harness import Harness, MakeHarness
 
-from offer_cancel.ledger import record as steps
-from offer_cancel.ledger.record import Record
-from offer_cancel.ledger.table import LostUpdateError, due_row
-from offer_cancel.status import Ending, Status
+from offer_cancellation.ledger import record as steps
+from offer_cancellation.ledger.record import Record
+from offer_cancellation.ledger.table import LostUpdateError, due_row
+from offer_cancellation.status import Ending, Status
+from tests.integration.faulty_proxy import Loss, Proxied
+from tests.integration.harness import Harness, MakeHarness
 
 
 async def claimed(harness: Harness, request_id: str = "r-1") -> Record:

@@ -4,13 +4,13 @@ import asyncio
 from itertools import count
 
 import pytest
-from faulty_proxy import FaultyProxy, Loss, Proxied
-from harness import Harness
 
-from offer_cancel.ledger import keys
-from offer_cancel.ledger import record as steps
-from offer_cancel.ledger.record import Record
-from offer_cancel.ledger.table import LostUpdateError
+from offer_cancellation.ledger import keys
+from offer_cancellation.ledger import record as steps
+from offer_cancellation.ledger.record import Record
+from offer_cancellation.ledger.table import LostUpdateError
+from tests.integration.faulty_proxy import FaultyProxy, Loss, Proxied
+from tests.integration.harness import Harness
 
 BUCKET = "7"
 

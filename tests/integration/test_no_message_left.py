@@ -3,9 +3,9 @@
 from collections.abc import Awaitable, Callable
 
 import pytest
-from harness import LEASE, Harness
 
-from local.portal_script import Answer
+from local.portal.script import Answer
+from tests.integration.harness import LEASE, Harness
 
 Vanish = Callable[[Harness], Awaitable[None]]
 

@@ -17,23 +17,23 @@ from azure.core.exceptions import HttpResponseError
 from azure.data.tables import TableEntity
 from azure.data.tables.aio import TableClient
 from azure.storage.queue.aio import QueueClient
-from harness import PUBLISHER, REQUEST_ID, Harness
 
 import ops.extend
 import ops.poison
 import ops.remove
 import ops.rerun
-from local.portal_script import Answer
-from offer_cancel.clock import after, rfc3339
-from offer_cancel.ledger import keys
-from offer_cancel.ledger.record import Record
-from offer_cancel.ledger.table import Ledger
+from local.portal.script import Answer
+from offer_cancellation.clock import after, rfc3339
+from offer_cancellation.ledger import keys
+from offer_cancellation.ledger.record import Record
+from offer_cancellation.ledger.table import Ledger
 from ops.command import amount, show
 from ops.extend import extend
 from ops.poison import drop, put_back, show_oldest
 from ops.remove import remove
 from ops.rerun import rerun
 from ops.storage import MissingVariableError, open_queues, open_table, variables
+from tests.integration.harness import PUBLISHER, REQUEST_ID, Harness
 
 ROOT = Path(__file__).parents[2]
 VARIABLES = ("STORAGE_ACCOUNT_NAME", "LEDGER_TABLE", "CANCEL_QUEUE", "POISON_QUEUE")

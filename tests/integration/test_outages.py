@@ -11,13 +11,13 @@ import pytest
 from aiohttp import web
 from azure.core.exceptions import AzureError
 from azure.functions.queue import QueueMessage
-from faulty_proxy import FaultyProxy, faulty_proxy
-from harness import PUBLISHER, REQUEST_ID, Harness, MakeHarness
 
-from local.portal_script import Answer
+from local.portal.script import Answer
 from local.server import serve
-from offer_cancel.backoff import Backoff
-from offer_cancel.clock import rfc3339
+from offer_cancellation.backoff import Backoff
+from offer_cancellation.clock import rfc3339
+from tests.integration.faulty_proxy import FaultyProxy, faulty_proxy
+from tests.integration.harness import PUBLISHER, REQUEST_ID, Harness, MakeHarness
 
 HOUR = 3600
 STEP = 900  # seconds between two looks at a day

@@ -3,10 +3,10 @@
 from datetime import datetime
 
 import pytest
-from harness import FIRST_WAIT, OPERATION, Harness, MakeHarness
 
-from local.portal_script import Answer
-from offer_cancel.clock import rfc3339
+from local.portal.script import Answer
+from offer_cancellation.clock import rfc3339
+from tests.integration.harness import FIRST_WAIT, OPERATION, Harness, MakeHarness
 
 TRACE = f"00-{'a' * 32}-{'b' * 16}-01"
 

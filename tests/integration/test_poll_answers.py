@@ -5,9 +5,9 @@ import logging
 from email.utils import format_datetime
 
 import pytest
-from harness import FIRST_WAIT, Harness, MakeHarness
 
-from local.portal_script import Answer, Fault
+from local.portal.script import Answer, Fault
+from tests.integration.harness import FIRST_WAIT, Harness, MakeHarness
 
 SECOND_WAIT = 45  # seconds: the backoff after the first poll
 RUNNING = Answer(200, {"status": "running"})

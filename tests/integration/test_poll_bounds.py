@@ -4,9 +4,9 @@ from datetime import datetime, timedelta
 from importlib import import_module
 
 import pytest
-from harness import FIRST_WAIT, Harness, MakeHarness
 
-from local.portal_script import Answer, Fault
+from local.portal.script import Answer, Fault
+from tests.integration.harness import FIRST_WAIT, Harness, MakeHarness
 
 tick_module = import_module("poll_timer.tick")  # the package has a function of that name
 DONE = Answer(200, {"status": "completed"})

@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 from azure.core.exceptions import AzureError
-from faulty_proxy import Loss, Proxied
-from harness import FIRST_WAIT, REQUEST_ID, Harness, MakeHarness
 
-from local.portal_script import Answer, Fault
-from offer_cancel.ledger import record as steps
-from offer_cancel.status import Ending, Status
+from local.portal.script import Answer, Fault
+from offer_cancellation.ledger import record as steps
+from offer_cancellation.status import Ending, Status
+from tests.integration.faulty_proxy import Loss, Proxied
+from tests.integration.harness import FIRST_WAIT, REQUEST_ID, Harness, MakeHarness
 
 RUNNING = Answer(200, {"status": "running"})
 MANY = 20  # more than the SDK tries; aiohttp itself repeats a GET or a DELETE once

@@ -3,9 +3,9 @@
 import logging
 
 import pytest
-from harness import FIRST_WAIT, OPERATION, Harness
 
-from local.portal_script import Answer
+from local.portal.script import Answer
+from tests.integration.harness import FIRST_WAIT, OPERATION, Harness
 
 NEXT = "66615b67-2185-49fe-80d2-c4ddf77bb2e8"
 DONE = Answer(200, {"status": "completed"})

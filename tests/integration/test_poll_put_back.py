@@ -4,11 +4,11 @@ import asyncio
 import json
 
 import pytest
-from faulty_proxy import Loss, Proxied
-from harness import FIRST_WAIT, LEASE, OPERATION, Harness, MakeHarness
 
-from local.portal_script import Answer
-from offer_cancel.clock import rfc3339
+from local.portal.script import Answer
+from offer_cancellation.clock import rfc3339
+from tests.integration.faulty_proxy import Loss, Proxied
+from tests.integration.harness import FIRST_WAIT, LEASE, OPERATION, Harness, MakeHarness
 
 TRACE = f"00-{'a' * 32}-{'b' * 16}-01"
 FIELDS = {

@@ -3,11 +3,10 @@
 import asyncio
 from datetime import timedelta
 
-from harness import Harness, MakeHarness
-
 from cancel_trigger.message import Message
 from cancel_trigger.submission import handle
-from local.portal_script import Answer, Fault
+from local.portal.script import Answer, Fault
+from tests.integration.harness import Harness, MakeHarness
 
 MANY = 12
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 import pytest
 import pytest_asyncio
 from aiohttp import web
-from harness import FIRST_WAIT, Harness
 
-from local.portal_script import Answer
+from local.portal.script import Answer
 from local.server import serve
+from tests.integration.harness import FIRST_WAIT, Harness
 
 DONE = {"status": "completed"}
 

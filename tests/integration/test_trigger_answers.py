@@ -6,9 +6,9 @@ import json
 from email.utils import format_datetime
 
 import pytest
-from harness import FIRST_WAIT, Harness, MakeHarness
 
-from local.portal_script import Answer, Fault
+from local.portal.script import Answer, Fault
+from tests.integration.harness import FIRST_WAIT, Harness, MakeHarness
 
 FORBIDDEN = {"error": {"code": "Forbidden", "message": "no such permission"}}
 HTML = "<html><body><h1>Bad</h1><p>Gateway &amp; more</p></body></html>"

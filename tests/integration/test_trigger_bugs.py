@@ -7,11 +7,11 @@ from datetime import datetime
 
 import pytest
 from azure.functions.queue import QueueMessage
-from harness import LEASE, PUBLISHER, REQUEST_ID, Harness
 
 from cancel_trigger.submission import InvocationError
-from local.portal_script import Answer
-from offer_cancel.backoff import Backoff
+from local.portal.script import Answer
+from offer_cancellation.backoff import Backoff
+from tests.integration.harness import LEASE, PUBLISHER, REQUEST_ID, Harness
 
 BEFORE_THE_MEETING = 2  # times that a delivery asks for the time before it meets a record
 FIFTH = 5

@@ -6,12 +6,12 @@ from datetime import datetime
 
 import pytest
 from azure.core.exceptions import AzureError
-from faulty_proxy import Loss, Proxied
-from harness import FIRST_WAIT, LEASE, REQUEST_ID, Harness
 
 from cancel_trigger.submission import InvocationError
-from local.portal_script import Answer
-from offer_cancel.backoff import Backoff
+from local.portal.script import Answer
+from offer_cancellation.backoff import Backoff
+from tests.integration.faulty_proxy import Loss, Proxied
+from tests.integration.harness import FIRST_WAIT, LEASE, REQUEST_ID, Harness
 
 TRANSACTION = "$batch"
 OLD = {"submissionState": "running", "createdDateTime": "2020-01-01T00:00:00Z"}

@@ -1,9 +1,9 @@
 """The guard: before each POST, `operationId` is read, and only what runs is cancelled."""
 
 import pytest
-from harness import FIRST_WAIT, OPERATION, Harness, MakeHarness
 
-from local.portal_script import Answer, Fault
+from local.portal.script import Answer, Fault
+from tests.integration.harness import FIRST_WAIT, OPERATION, Harness, MakeHarness
 
 FORBIDDEN = {"error": {"code": "Forbidden", "message": "no such permission"}}
 

@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 import pytest
-from harness import OPERATION, Harness, MakeHarness
 
-from local.portal_script import Answer
+from local.portal.script import Answer
+from tests.integration.harness import OPERATION, Harness, MakeHarness
 
 GOOD = {"publisherId": "contoso", "offerId": "an-offer"}
 

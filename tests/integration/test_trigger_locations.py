@@ -1,9 +1,9 @@
 """Where an accepted request is polled: every form that a 202 has been seen with."""
 
 import pytest
-from harness import FIRST_WAIT, OPERATION, Harness
 
-from local.portal_script import Answer, Fault
+from local.portal.script import Answer, Fault
+from tests.integration.harness import FIRST_WAIT, OPERATION, Harness
 
 MIGRATED = "/api/publishers/contoso/offers/{offer}/operations/" + OPERATION
 SLOT = "/api/operations/contoso${offer}$2$preview"

@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from harness import FIRST_WAIT, LEASE, OPERATION, Harness, MakeHarness
 
-from local.portal_script import Answer, Fault
+from local.portal.script import Answer, Fault
+from tests.integration.harness import FIRST_WAIT, LEASE, OPERATION, Harness, MakeHarness
 
 FORBIDDEN = {"error": {"code": "Forbidden", "message": "no such permission"}}
 LIST_QUERY = {"api-version": "2017-10-31", "status": "running"}

@@ -3,9 +3,9 @@
 import asyncio
 
 import pytest
-from harness import FIRST_WAIT, LEASE, OPERATION, Harness
 
-from local.portal_script import Answer
+from local.portal.script import Answer
+from tests.integration.harness import FIRST_WAIT, LEASE, OPERATION, Harness
 
 
 async def test_a_final_record_s_event_is_sent_again(harness: Harness) -> None:

@@ -3,9 +3,9 @@
 import socket
 
 import pytest
-from harness import FIRST_WAIT, Harness, MakeHarness
 
-from local.portal_script import Answer, Fault
+from local.portal.script import Answer, Fault
+from tests.integration.harness import FIRST_WAIT, Harness, MakeHarness
 
 
 @pytest.fixture

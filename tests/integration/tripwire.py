@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
-from offer_cancel.clients import Clients
+from offer_cancellation.clients import Clients
 
 OUTSIDE = ("ledger", "portal", "outcomes", "requests", "poison")
 

@@ -7,8 +7,8 @@ from datetime import timedelta
 import azure.functions as func
 from azure.storage.queue.aio import QueueClient
 
-from local.host import Host
-from local.host_json import HostJson, QueueOptions
+from local.host.host import Host
+from local.host.host_json import HostJson, QueueOptions
 
 OPTIONS = QueueOptions(
     max_polling_interval=timedelta(milliseconds=100),

@@ -8,9 +8,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from offer_cancel.ledger.record import Record
-from offer_cancel.portal.answer import Answer
-from offer_cancel.status import Status
+from offer_cancellation.ledger.record import Record
+from offer_cancellation.portal.answer import Answer
+from offer_cancellation.status import Status
 
 NOW = datetime(2030, 1, 31, 12, 0, 0, 250_000, tzinfo=UTC)
 API = "https://cloudpartner.azure.com"

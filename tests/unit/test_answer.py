@@ -3,10 +3,10 @@
 from datetime import datetime, timedelta
 
 import pytest
-from samples import NOW, answer, body_of
 
-from offer_cancel.portal.answer import Answer, Unreadable, error_in, error_of, retry_after
-from offer_cancel.status import Error
+from offer_cancellation.portal.answer import Answer, Unreadable, error_in, error_of, retry_after
+from offer_cancellation.status import Error
+from tests.unit.samples import NOW, answer, body_of
 
 
 @pytest.mark.parametrize(

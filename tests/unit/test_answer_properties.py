@@ -5,9 +5,9 @@ from email.utils import format_datetime
 
 from hypothesis import given
 from hypothesis import strategies as st
-from samples import moments
 
-from offer_cancel.portal.answer import Answer, error_of, retry_after
+from offer_cancellation.portal.answer import Answer, error_of, retry_after
+from tests.unit.samples import moments
 
 DATE_PIECES = [
     "Thu", "Thu,", "Thursday,", ",", "31", "0", "-1", "99999", "Jan", "jan,", "2030", "30", "",

@@ -5,9 +5,9 @@ from datetime import datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from samples import NOW, seconds
 
-from offer_cancel.backoff import Backoff
+from offer_cancellation.backoff import Backoff
+from tests.unit.samples import NOW, seconds
 
 ALMOST_ONE = 1 - 2**-53  # the most that random.random gives
 

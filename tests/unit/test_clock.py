@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from samples import NOW, moments
 
-from offer_cancel import clock
+from offer_cancellation import clock
+from tests.unit.samples import NOW, moments
 
 PRAGUE = timezone(timedelta(hours=1))
 

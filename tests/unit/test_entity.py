@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from samples import GUID, NOW, TRACE, moments, record, seconds
 
-from offer_cancel.ledger import entity, keys
-from offer_cancel.ledger.entity import NewerRecordError, UnreadableRecordError
-from offer_cancel.ledger.record import Record
-from offer_cancel.status import Status
+from offer_cancellation.ledger import entity, keys
+from offer_cancellation.ledger.entity import NewerRecordError, UnreadableRecordError
+from offer_cancellation.ledger.record import Record
+from offer_cancellation.status import Status
+from tests.unit.samples import GUID, NOW, TRACE, moments, record, seconds
 
 SHA = keys.digest("nightly")
 ROW = {

@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 import pytest
-from samples import TRACE, message_text
 
-from offer_cancel.envelope import Envelope, Fault, open_message, shown
+from offer_cancellation.envelope import Envelope, Fault, open_message, shown
+from tests.unit.samples import TRACE, message_text
 
 DELIVER = "deliver CloudEvents 1.0 in JSON, structured, with the request in `data`"
 EVENT: dict[str, Any] = json.loads(message_text("cloud_event.json"))

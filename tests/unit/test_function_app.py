@@ -1,15 +1,20 @@
 """What the host finds in the app."""
 
+import importlib
 import json
 
-from function_app import app
+import pytest
 
 
-def test_functions() -> None:
+def test_functions(monkeypatch: pytest.MonkeyPatch) -> None:
     """Exactly two functions: one on the request queue, one on the schedule."""
+    monkeypatch.setenv("CANCEL_STORAGE", "UseDevelopmentStorage=true")
+    app = importlib.import_module("function_app").app
+
     found = {
         one.get_function_name(): json.loads(str(one))["bindings"] for one in app.get_functions()
     }
+
     queue = {"type": "queueTrigger", "direction": "IN", "name": "message"}
     timer = {"type": "timerTrigger", "direction": "IN", "name": "timer"}
     assert {

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
-from local.host_json import HostJson
+from local.host.host_json import HostJson
 
 
 def test_an_outage_of_storage_poisons_nothing() -> None:

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from samples import NOW, moments, seconds
 
-from offer_cancel.ledger import keys
+from offer_cancellation.ledger import keys
+from tests.unit.samples import NOW, moments, seconds
 
 HEX = r"[0-9a-f]{64}"
 

@@ -1,11 +1,11 @@
 """Where an operation is polled, and whether the token may go there."""
 
 import pytest
-from samples import API, API_VERSION, CANCEL_URL, GUID, OFFER
 
-from offer_cancel.portal.answer import Unreadable
-from offer_cancel.portal.location import Trusted, Untrusted, in_body, in_headers, resolve
-from offer_cancel.status import Ending, Error, Status
+from offer_cancellation.portal.answer import Unreadable
+from offer_cancellation.portal.location import Trusted, Untrusted, in_body, in_headers, resolve
+from offer_cancellation.status import Ending, Error, Status
+from tests.unit.samples import API, API_VERSION, CANCEL_URL, GUID, OFFER
 
 VERSION = f"?api-version={API_VERSION}"
 OPERATION = f"{OFFER}/operations/{GUID}"

@@ -5,9 +5,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import httpx
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from samples import API, API_VERSION, CANCEL_URL, OFFER
 
-from offer_cancel.portal.location import Trusted, Untrusted, in_body, in_headers, resolve
+from offer_cancellation.portal.location import Trusted, Untrusted, in_body, in_headers, resolve
+from tests.unit.samples import API, API_VERSION, CANCEL_URL, OFFER
 
 PIECES = [
     "/", "//", "\\", ".", "..", "...", "%2e", "%2E", "%252e", "%2f", "%5c", "%00", "%09", "%25",

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from offer_cancel import log
+from offer_cancellation import log
 
 LOGGER = logging.getLogger("tests.log")
 

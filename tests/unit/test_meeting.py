@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from samples import NOW, record, seconds
 
 from cancel_trigger.meeting import Meeting, meet
-from offer_cancel.status import Status
+from offer_cancellation.status import Status
+from tests.unit.samples import NOW, record, seconds
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """What a process says once."""
 
-from offer_cancel import once
+from offer_cancellation import once
 
 
 def test_first() -> None:

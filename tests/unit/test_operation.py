@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from samples import GUID, body_of
 
-from offer_cancel.portal import operation
-from offer_cancel.portal.answer import Unreadable
-from offer_cancel.portal.operation import Operation, listed, operation_of, plain_status
+from offer_cancellation.portal import operation
+from offer_cancellation.portal.answer import Unreadable
+from offer_cancellation.portal.operation import Operation, listed, operation_of, plain_status
+from tests.unit.samples import GUID, body_of
 
 RUNNING = Operation("running", GUID, datetime(2030, 1, 31, 11, 59, 0, 123_000, UTC))
 

@@ -11,13 +11,13 @@ from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 from hypothesis import given
 from hypothesis import strategies as st
-from samples import GUID, NOW, TRACE, record, seconds
 
-from offer_cancel.ledger import record as steps
-from offer_cancel.ledger.record import Record
-from offer_cancel.outcome import SIZE_LIMIT, Outcomes, Refusal, of_record, of_refusal
-from offer_cancel.status import Ending, Error, Status
-from offer_cancel.storage import OutQueue
+from offer_cancellation.ledger import record as steps
+from offer_cancellation.ledger.record import Record
+from offer_cancellation.outcome import SIZE_LIMIT, Outcomes, Refusal, of_record, of_refusal
+from offer_cancellation.status import Ending, Error, Status
+from offer_cancellation.storage import OutQueue
+from tests.unit.samples import GUID, NOW, TRACE, record, seconds
 
 SOURCE = "/offer-cancellation/local"
 HORSES = "\U0001f40e" * 10_000  # twelve bytes each, once escaped

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from samples import NOW, record, seconds
 
-from offer_cancel.ledger import record as steps
-from offer_cancel.ledger.record import Record, Seen
-from offer_cancel.status import Ending, Error, Status
+from offer_cancellation.ledger import record as steps
+from offer_cancellation.ledger.record import Record, Seen
+from offer_cancellation.status import Ending, Error, Status
+from tests.unit.samples import NOW, record, seconds
 
 LEASE = 315.0
 DEFERRED = record(

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from samples import GUID, TRACE, message_text
 
-from offer_cancel.envelope import Fault
-from offer_cancel.request import CancelRequest, InvalidRequest, parse
-from offer_cancel.status import Error
+from offer_cancellation.envelope import Fault
+from offer_cancellation.request import CancelRequest, InvalidRequest, parse
+from offer_cancellation.status import Error
+from tests.unit.samples import GUID, TRACE, message_text
 
 IDENTIFIER = "1 to 50 ASCII letters, digits, - and _, with single . between them"
 EMAILS = "at most 50 e-mail addresses: an array, or a string with commas between them"

@@ -6,11 +6,11 @@ from typing import Any
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from samples import GUID, TRACE, moments, texts
 
-from offer_cancel.clock import rfc3339
-from offer_cancel.envelope import shown
-from offer_cancel.request import CancelRequest, InvalidRequest, parse
+from offer_cancellation.clock import rfc3339
+from offer_cancellation.envelope import shown
+from offer_cancellation.request import CancelRequest, InvalidRequest, parse
+from tests.unit.samples import GUID, TRACE, moments, texts
 
 NAMES = (
     "publisherId",

@@ -3,11 +3,11 @@
 import json
 
 import pytest
-from samples import GUID, record
 
-from offer_cancel.request import CancelRequest, parse
-from offer_cancel.reuse import reused
-from offer_cancel.status import Error
+from offer_cancellation.request import CancelRequest, parse
+from offer_cancellation.reuse import reused
+from offer_cancellation.status import Error
+from tests.unit.samples import GUID, record
 
 OTHER = "bd4ad0f6-2185-49fe-80d2-c4ddf77bb2e8"
 

@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-from samples import GUID
 
-from offer_cancel import settings
-from offer_cancel.settings import Settings, SettingsError, load
+from offer_cancellation import settings
+from offer_cancellation.settings import Settings, SettingsError, load
+from tests.unit.samples import GUID
 
 STORAGE = {"CANCEL_STORAGE": "UseDevelopmentStorage=true"}
 IDENTITY = {

@@ -2,7 +2,7 @@
 
 import pytest
 
-from offer_cancel.status import Status
+from offer_cancellation.status import Status
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from samples import texts
 
-from offer_cancel import text
+from offer_cancellation import text
+from tests.unit.samples import texts
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,9 @@
 import asyncio
 from datetime import datetime
 
-from samples import NOW, seconds
-
-from offer_cancel.backoff import Backoff
-from offer_cancel.portal.throttle import UNLIMITED, Throttle
+from offer_cancellation.backoff import Backoff
+from offer_cancellation.portal.throttle import UNLIMITED, Throttle
+from tests.unit.samples import NOW, seconds
 
 
 class Clock:

@@ -5,7 +5,13 @@ from datetime import datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from samples import (
+
+from offer_cancellation.ledger.record import Record, Seen
+from offer_cancellation.portal.answer import Answer, Cause, NoAnswer
+from offer_cancellation.portal.location import Untrusted
+from offer_cancellation.status import Ending, Error, Status
+from poll_timer.decisions import Pending, after_poll
+from tests.unit.samples import (
     API,
     API_VERSION,
     GUID,
@@ -17,12 +23,6 @@ from samples import (
     record,
     seconds,
 )
-
-from offer_cancel.ledger.record import Record, Seen
-from offer_cancel.portal.answer import Answer, Cause, NoAnswer
-from offer_cancel.portal.location import Untrusted
-from offer_cancel.status import Ending, Error, Status
-from poll_timer.decisions import Pending, after_poll
 
 GRACE = 600.0
 LOCATION = f"{OFFER}/operations/{GUID}?api-version={API_VERSION}"

@@ -4,14 +4,14 @@ import json
 
 from hypothesis import given
 from hypothesis import strategies as st
-from samples import GUID, NOW, TRACE, moments, record, seconds
 
 from cancel_trigger.meeting import Meeting, meet
-from offer_cancel.ledger.record import Record
-from offer_cancel.request import CancelRequest, parse
-from offer_cancel.reuse import reused
-from offer_cancel.status import Status
+from offer_cancellation.ledger.record import Record
+from offer_cancellation.request import CancelRequest, parse
+from offer_cancellation.reuse import reused
+from offer_cancellation.status import Status
 from poll_timer.message import message_of
+from tests.unit.samples import GUID, NOW, TRACE, moments, record, seconds
 
 printables = st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=128)
 deferred = st.builds(

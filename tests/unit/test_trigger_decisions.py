@@ -3,17 +3,6 @@
 import json
 
 import pytest
-from samples import (
-    API,
-    API_VERSION,
-    GUID,
-    NOW,
-    OFFER,
-    OPERATION_URL,
-    answer,
-    body_of,
-    seconds,
-)
 
 from cancel_trigger.decisions import (
     NO_TIME,
@@ -27,9 +16,20 @@ from cancel_trigger.decisions import (
     after_post,
     by_age,
 )
-from offer_cancel.portal.answer import Answer, Cause, NoAnswer, Reply
-from offer_cancel.portal.operation import Operation
-from offer_cancel.status import Ending, Error, Status
+from offer_cancellation.portal.answer import Answer, Cause, NoAnswer, Reply
+from offer_cancellation.portal.operation import Operation
+from offer_cancellation.status import Ending, Error, Status
+from tests.unit.samples import (
+    API,
+    API_VERSION,
+    GUID,
+    NOW,
+    OFFER,
+    OPERATION_URL,
+    answer,
+    body_of,
+    seconds,
+)
 
 OPERATION = f"{OFFER}/operations/{GUID}"
 VERSION = f"?api-version={API_VERSION}"

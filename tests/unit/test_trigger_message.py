@@ -8,9 +8,9 @@ import pytest
 from azure.functions.queue import QueueMessage
 from hypothesis import given
 from hypothesis import strategies as st
-from samples import NOW, seconds
 
 from cancel_trigger.message import Message
+from tests.unit.samples import NOW, seconds
 
 
 def _delivered(

@@ -1,0 +1,1 @@
+"""Measurements of the app, each a command that prints its figures."""

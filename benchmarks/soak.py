@@ -1,0 +1,192 @@
+"""Size and endurance, in numbers: `python -m benchmarks.soak`.
+
+Two runs, each on a fresh emulator. A table with 50,000 pending requests: what a tick costs when
+nothing is due, and when 1,000 are. 5,000 requests through the app in its own process: whether its
+memory grows. Exit code 1 only when it does; how fast it is, the machine decides.
+"""
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import psutil
+from azure.data.tables.aio import TableClient
+from rich.console import Console
+from rich.table import Table
+
+from local.azurite import Azurite
+from local.identity import Identity
+from local.portal.portal import Portal
+from local.portal.script import Answer, Script
+from local.stack import Stack
+from offer_cancellation.clients import Clients, make_clients
+from offer_cancellation.clock import after, utc_now
+from offer_cancellation.ledger import entity, keys
+from offer_cancellation.ledger.record import Record
+from offer_cancellation.settings import load
+from offer_cancellation.status import Status
+
+PENDING, DUE, REQUESTS = 50_000, 1_000, 5_000
+_ROWS_A_TRANSACTION = 100
+_GROWTH_LIMIT_MIB = 16  # of 4,000 requests after the first 1,000: a leak of 4 KiB each shows
+_MIB = 1024 * 1024
+_RUNNING = Answer(200, {"status": "running"})
+
+
+class StorageRequests(logging.Handler):
+    """Counts what the Azure clients send, from their own log."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One more request; its answer is logged, too, and not counted."""
+        self.count += str(record.msg).startswith("Request URL")
+
+
+@contextmanager
+def _counted() -> Iterator[StorageRequests]:
+    logger = logging.getLogger("azure.core.pipeline.policies.http_logging_policy")
+    handler, level, propagate = StorageRequests(), logger.level, logger.propagate
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    try:
+        yield handler
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        logger.propagate = propagate
+
+
+def _record(number: int, *, is_due: bool) -> Record:
+    now = utc_now()
+    due_at = after(now, -60 if is_due else 3600 + number % 3600)
+    return Record(
+        request_id=f"soak-{number}",
+        publisher_id="contoso",
+        offer_id="soak",
+        status=Status.ACCEPTED,
+        requested_at=now,
+        deadline=now + timedelta(days=1),
+        location=f"/api/publishers/contoso/offers/soak/operations/{number}?api-version=2017-10-31",
+        http_status=202,
+        attempts=1,
+        accepted_at=now,
+        next_try_at=due_at,
+        due_at=due_at,
+    )
+
+
+async def _fill(table: TableClient, pending: int, due: int) -> None:
+    """Puts the records and their due rows into the table, as many at a time as it takes."""
+    await table.create_table()
+    rows: dict[str, list[entity.Row]] = {bucket: [] for bucket in keys.BUCKETS}
+    for number in range(pending):
+        record = _record(number, is_due=number < due)
+        rows[keys.bucket(record.request_id)] += [
+            entity.to_row(record, "soak"),
+            entity.to_due_row(record),
+        ]
+
+    async def put(bucket: list[entity.Row]) -> None:
+        for start in range(0, len(bucket), _ROWS_A_TRANSACTION):
+            batch = bucket[start : start + _ROWS_A_TRANSACTION]
+            await table.submit_transaction([("create", row) for row in batch])
+
+    await asyncio.gather(*(put(bucket) for bucket in rows.values()))
+
+
+async def _tick_row(name: str, clients: Clients) -> tuple[str, ...]:
+    from poll_timer.tick import tick  # noqa: PLC0415 - reads the settings, set only now
+
+    process = psutil.Process()
+    with _counted() as requests:
+        started, cpu = time.perf_counter(), time.process_time()
+        came_to = await tick(clients)
+        seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+    memory = process.memory_info().rss / _MIB
+    return (
+        name,
+        json.dumps(dict(came_to)),
+        f"{seconds:.2f}",
+        f"{cpu:.2f}",
+        str(requests.count),
+        f"{memory:.0f}",
+    )
+
+
+async def _ticks(pending: int, due: int) -> Table:
+    table = Table("tick", "came to", "seconds", "CPU s", "storage requests", "memory MiB")
+    async with Azurite() as azurite, Identity() as identity, Portal(identity) as portal:
+        os.environ.update(identity.environment)
+        portal.default = Script(operation=[_RUNNING])
+        settings = load(
+            {"CANCEL_STORAGE": azurite.connection_string, "PARTNER_API_URL": portal.url}
+        )
+        clients = make_clients(settings)
+        try:
+            async with TableClient.from_connection_string(
+                azurite.connection_string, settings.ledger_table
+            ) as rows:
+                await _fill(rows, pending, due)
+            table.add_row(*await _tick_row(f"{due:,} due of {pending:,}", clients))
+            table.add_row(*await _tick_row(f"none due of {pending:,}", clients))
+        finally:
+            await clients.close()
+    return table
+
+
+async def _through(requests: int) -> tuple[Table, float]:
+    """So many requests through the app; how much its memory grew after the first fifth."""
+    table = Table("requests done", "seconds", "memory MiB")
+    async with Stack({"POLL_SCHEDULE": "* * * * * *"}) as stack:
+        stack.portal.default = Script(cancel=[Answer(200)])
+        started, process = time.perf_counter(), psutil.Process(stack.host.pid)
+        memory: list[float] = []
+        step = requests // 5
+        for first in range(0, requests, step):
+            end = first + step
+            await asyncio.gather(*(_sender(stack, n, end) for n in range(first, first + 8)))
+            while len(stack.portal.seen) < end:  # noqa: ASYNC110 - the portal sets no event
+                await asyncio.sleep(0.2)
+            memory.append(process.memory_info().rss / _MIB)
+            seconds = time.perf_counter() - started
+            table.add_row(f"{end:,}", f"{seconds:.1f}", f"{memory[-1]:.1f}")
+    return table, memory[-1] - memory[0]
+
+
+async def _sender(stack: Stack, first: int, end: int) -> None:
+    for number in range(first, end, 8):
+        request = {"publisherId": "contoso", "offerId": "soak", "requestId": f"soak-{number}"}
+        await stack.requests.send_message(json.dumps(request))
+
+
+async def _soak(console: Console, pending: int, requests: int) -> bool:
+    console.print(await _ticks(pending, min(DUE, pending // 2)))
+    table, growth = await _through(requests)
+    console.print(table)
+    console.print(f"growth after the first fifth: {growth:.1f} MiB, limit {_GROWTH_LIMIT_MIB}")
+    return growth <= _GROWTH_LIMIT_MIB
+
+
+def main() -> int:
+    """Runs both and prints the figures."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
+    parser.add_argument("--pending", type=int, default=PENDING)
+    parser.add_argument("--requests", type=int, default=REQUESTS)
+    arguments = parser.parse_args()
+    is_steady = asyncio.run(_soak(Console(width=110), arguments.pending, arguments.requests))
+    return 0 if is_steady else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

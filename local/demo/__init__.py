@@ -1,0 +1,1 @@
+"""The demo: a dozen cancel requests through the whole local stack."""

@@ -1,0 +1,1 @@
+"""The scripted portal: the API that the local stack and the tests talk to."""

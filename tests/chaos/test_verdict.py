@@ -1,0 +1,262 @@
+"""The judgement: a run as it should be passes, and whatever goes wrong sets off its figure."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any
+
+import pytest
+
+from chaos.faults import Fault, FaultKind
+from chaos.observed import Event, Observed, Row, Sent, Snapshot, Trouble
+from chaos.plan import SHORT, Plan, make_plan
+from chaos.rule_one import broken, broken_at_rest
+from chaos.simulation import Call
+from chaos.verdict import Verdict, judge
+
+PLAN = make_plan(1, replace(SHORT, faults=1))
+ONE = PLAN.requests[0]
+
+
+def _digest(request_id: str) -> str:
+    return sha256(request_id.encode()).hexdigest()
+
+
+def _row(request_id: str, status: str = "canceled", etag: str = "1") -> Row:
+    return Row(request_id, status, etag)
+
+
+def _event(request_id: str, status: str = "canceled", event_id: str = "") -> Event:
+    return Event(9.0, "/offer-cancellation/local", event_id or request_id, request_id, status)
+
+
+def _call(at: float = 1.0, fault: Fault | None = None, **fields: Any) -> Call:
+    return Call(at, "cancel", ONE.offer_id, 0, 200, fault, **fields)
+
+
+def _good(plan: Plan = PLAN) -> Observed:
+    """A run in which everything went as promised."""
+    sent = [Sent(r.at, f"m-{r.number}", r.request_id, is_valid=True) for r in plan.requests]
+    sent += [Sent(r.again_at, "m", r.request_id, is_valid=True) for r in plan.requests
+             if r.again_at is not None]  # fmt: skip
+    invalid = [
+        Sent(i.at, f"invalid-{i.number}-{copy}", i.text, is_valid=False)
+        for i in plan.invalid
+        for copy in range(1 if i.again_at is None else 2)
+    ]
+    return Observed(
+        plan=plan,
+        seconds=30,
+        pending="",
+        sent=(*sent, *invalid),
+        ledger=Snapshot({_digest(r.request_id): _row(r.request_id) for r in plan.requests}),
+        events=(
+            *(_event(r.request_id) for r in plan.requests),
+            *(_event("?", "rejected", f"message:{s.message_id}:x:rejected") for s in invalid),
+        ),
+        poison=tuple(s.name for s in invalid),
+        calls=(_call(fault=Fault(FaultKind.RESET, acted=True), acted=True), _call(2.0)),
+        cancelled=frozenset(plan.offers),
+        kills=plan.size.kills,
+    )
+
+
+def _off(verdict: Verdict) -> dict[str, int]:
+    return {name: len(found) for name, found in verdict.figures.items() if found}
+
+
+def _with_record(seen: Observed, record: Row, due: Mapping[str, frozenset[str]]) -> Observed:
+    records = {**seen.ledger.records, _digest(record.request_id): record}
+    return replace(seen, ledger=Snapshot(records, due))
+
+
+def test_a_run_as_promised_passes() -> None:
+    """Every figure is 0, and nothing is missing."""
+    verdict = judge(_good())
+
+    assert _off(verdict) == {}
+    assert verdict.shortfalls == ()
+    assert verdict.passed
+
+
+def test_a_repeated_event_is_fine() -> None:
+    """At least once: the same event twice sets nothing off."""
+    seen = _good()
+
+    assert judge(replace(seen, events=(*seen.events, seen.events[0]))).passed
+
+
+def test_a_request_without_an_event_is_lost() -> None:
+    """A final record alone does not do."""
+    seen = _good()
+
+    verdict = judge(replace(seen, events=seen.events[1:]))
+
+    assert _off(verdict) == {"lost": 1}
+    assert verdict.offenders == [ONE.request_id]
+
+
+def test_a_request_without_a_record_is_lost() -> None:
+    """An event alone does not do."""
+    seen = _good()
+    records = dict(seen.ledger.records)
+    del records[_digest(ONE.request_id)]
+
+    assert _off(judge(replace(seen, ledger=Snapshot(records)))) == {"lost": 1}
+
+
+def test_a_record_that_is_not_final_is_lost() -> None:
+    """With its due row it keeps rule 1, but it has not ended, and its due row is left."""
+    seen = _with_record(
+        _good(),
+        _row(ONE.request_id, "accepted"),
+        {_digest(ONE.request_id): frozenset({"due-1"})},
+    )
+    events = tuple(e for e in seen.events if e.request_id != ONE.request_id)
+
+    assert _off(judge(replace(seen, events=events))) == {"lost": 2, "rule 1 broken": 1}
+
+
+@pytest.mark.parametrize("field", ["events", "poison"])
+def test_an_invalid_message_without_its_event_or_its_text_is_lost(field: str) -> None:
+    """It has no record: the event and the kept text are all there is of it."""
+    seen = _good()
+    kept = getattr(seen, field)[:-1]
+
+    assert _off(judge(replace(seen, **{field: kept}))) == {"lost": 1}
+
+
+def test_two_statuses_are_found_among_events() -> None:
+    """Two events of one request must not differ, in status nor in id."""
+    seen = _good()
+    other = _event(ONE.request_id, "expired", "another")
+
+    verdict = judge(replace(seen, events=(*seen.events, other)))
+
+    assert _off(verdict) == {"ended in two statuses": 2}
+
+
+def test_two_statuses_are_found_between_event_and_record() -> None:
+    """What the event says the record must say."""
+    seen = _with_record(_good(), _row(ONE.request_id, "rejected"), {})
+
+    assert _off(judge(seen)) == {"ended in two statuses": 1}
+
+
+def test_a_second_post_out_of_the_blue_is_unexplained() -> None:
+    """The first was answered well, and nothing happened since."""
+    seen = replace(_good(), calls=(_call(1.0), _call(2.0, Fault(FaultKind.ERROR, acted=True))))
+
+    assert _off(judge(seen)) == {"unexplained POSTs": 1}
+
+
+@pytest.mark.parametrize(
+    "explanation",
+    [
+        {"troubles": (Trouble(1.5, 1.6, "host 1 killed"),)},
+        {"troubles": (Trouble(0.0, 0.6, "portal gone"),)},
+        {"time_outs": {ONE.offer_id: (1.9,)}},
+    ],
+)
+def test_a_second_post_is_explained_by_what_befell_the_first(
+    explanation: dict[str, Any],
+) -> None:
+    """A kill, an outage, an answer that came too late."""
+    calls = (_call(1.0), _call(9.0, Fault(FaultKind.ERROR, acted=True)))
+
+    assert judge(replace(_good(), calls=calls, **explanation)).passed
+
+
+@pytest.mark.parametrize(
+    "excuse",
+    [
+        {"troubles": (Trouble(0.2, 0.3, "portal gone"), Trouble(4.0, 4.1, "host 1 killed"))},
+        {"troubles": (Trouble(1.5, 1.6, "identity endpoint down", repeats=False),)},
+        {"time_outs": {"another-offer": (1.9,)}},
+        {"calls": (_call(1.0, Fault(FaultKind.TRICKLING, acted=True)), _call(2.0))},
+        {"calls": (_call(1.0, Fault(FaultKind.TRUNCATED, acted=True)), _call(2.0))},
+    ],
+)
+def test_a_second_post_is_not_explained_by_anything_else(excuse: dict[str, Any]) -> None:
+    """Not its time, no concern of a POST, another offer, an answer whose status arrived."""
+    calls = (_call(1.0), _call(9.0, Fault(FaultKind.ERROR, acted=True)))
+
+    assert _off(judge(replace(_good(), **{"calls": calls, **excuse}))) == {"unexplained POSTs": 1}
+
+
+def test_rule_one_is_broken_by_a_due_row_left_at_the_end() -> None:
+    """At rest there is none, be its record final or gone."""
+    due = {_digest(ONE.request_id): frozenset({"due-1"}), "orphan": frozenset({"due-2"})}
+    seen = _with_record(_good(), _row(ONE.request_id), due)
+
+    assert _off(judge(seen)) == {"rule 1 broken": 2}
+
+
+def test_rule_one_broken_during_the_run_counts() -> None:
+    """Even when all is well at the end."""
+    seen = replace(_good(), rule_one=frozenset({_digest(ONE.request_id)}))
+
+    assert _off(judge(seen)) == {"rule 1 broken": 1}
+
+
+@pytest.mark.parametrize("due", [frozenset[str](), frozenset({"due-1", "due-2"})])
+def test_two_readings_alike_show_that_rule_one_is_broken(due: frozenset[str]) -> None:
+    """No due row, or two, of a record that nobody wrote in between."""
+    seen = Snapshot({"d": _row("r", "deferred")}, {"d": due})
+
+    assert broken(seen, seen) == {"d"}
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        Snapshot({"d": _row("r", "deferred", etag="2")}, {}),
+        Snapshot({"d": _row("r", "deferred")}, {"d": frozenset({"due-1"})}),
+        Snapshot({"d": _row("r", "canceled")}, {}),
+        Snapshot(),
+    ],
+    ids=["written again", "due row back", "ended", "gone"],
+)
+def test_readings_that_differ_show_nothing(second: Snapshot) -> None:
+    """A row that moved while it was read proves nothing."""
+    assert broken(Snapshot({"d": _row("r", "deferred")}, {}), second) == frozenset()
+
+
+def test_a_record_with_its_one_due_row_keeps_rule_one() -> None:
+    """And so does a final one that has none."""
+    records = {"a": _row("a", "accepted"), "b": _row("b", "failed")}
+    seen = Snapshot(records, {"a": frozenset({"due-1"})})
+
+    assert broken(seen, seen) == frozenset()
+    assert broken_at_rest(seen) == {"a"}
+
+
+def test_canceled_while_the_operation_runs_is_untrue() -> None:
+    """The record must not say what the portal does not."""
+    seen = replace(_good(), cancelled=frozenset(PLAN.offers) - {ONE.offer_id})
+
+    assert _off(judge(seen)) == {"untrue outcomes": 1}
+
+
+@pytest.mark.parametrize(
+    ("field", "figure"), [("secrets", "secrets in logs"), ("refused", "calls refused")]
+)
+def test_secrets_and_refused_calls_count(field: str, figure: str) -> None:
+    """Whatever was found is a finding."""
+    found: dict[str, Any] = {field: ("somewhere",)}
+
+    assert _off(judge(replace(_good(), **found))) == {figure: 1}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"pending": "1 due rows left"}, {"kills": 1}, {"calls": ()}, {"sent": _good().sent[1:]}],
+    ids=["not settled", "too few kills", "too few faults", "not all sent"],
+)
+def test_a_run_in_which_too_little_happened_does_not_pass(change: dict[str, Any]) -> None:
+    """All figures may be 0 and still nothing be proved."""
+    verdict = judge(replace(_good(), **change))
+
+    assert _off(verdict) == {}
+    assert len(verdict.shortfalls) == 1
+    assert not verdict.passed

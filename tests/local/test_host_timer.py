@@ -1,0 +1,139 @@
+"""The timer trigger: when it is due, and how it calls."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import azure.functions as func
+import pytest
+
+from local.host.function import HostedFunction
+from local.host.timer import TimerListener, check_schedule, next_occurrence
+
+NOON = datetime(2026, 3, 2, 12, 0, 0, tzinfo=UTC)  # a Monday
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        ("*/30 * * * * *", datetime(2026, 3, 2, 12, 0, 30, tzinfo=UTC)),
+        ("0 */5 * * * *", datetime(2026, 3, 2, 12, 5, 0, tzinfo=UTC)),
+        ("15 30 9 * * *", datetime(2026, 3, 3, 9, 30, 15, tzinfo=UTC)),
+        ("0 0 12 * * 5", datetime(2026, 3, 6, 12, 0, 0, tzinfo=UTC)),
+        # Both days count, as in NCRONTAB; in cron either would do.
+        ("0 0 12 13 * 5", datetime(2026, 3, 13, 12, 0, 0, tzinfo=UTC)),
+    ],
+)
+def test_the_seconds_come_first_and_days_both_count(schedule: str, expected: datetime) -> None:
+    """An occurrence is computed as NCRONTAB has it, and is later than the moment asked about."""
+    assert expected == next_occurrence(schedule, NOON)
+
+
+@pytest.mark.parametrize("schedule", ["* * * * *", "00:00:30", "61 * * * * *", "", "@daily"])
+def test_what_is_not_six_fields_is_refused(schedule: str) -> None:
+    """A schedule the real host would read differently, or not at all, is an error."""
+    with pytest.raises(ValueError, match="NCRONTAB"):
+        check_schedule(schedule)
+
+
+class _Clock:
+    """A clock that stands still unless it is moved."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+async def _calls(clock: _Clock, *, takes: timedelta, calls: int) -> list[func.TimerRequest]:
+    seen: list[func.TimerRequest] = []
+    running = 0
+    stop = asyncio.Event()
+
+    async def tick(timer: func.TimerRequest) -> None:
+        nonlocal running
+        running += 1
+        assert running == 1
+        await asyncio.sleep(0)
+        clock.now += takes
+        seen.append(timer)
+        if len(seen) == calls:
+            stop.set()
+        running -= 1
+
+    listener = TimerListener(
+        HostedFunction("tick", "timer", tick, trigger="timerTrigger"),
+        "0 * * * * *",
+        run_on_startup=True,
+        drain_seconds=5,
+        now=clock,
+    )
+    await asyncio.wait_for(listener.run(stop), 5)
+    return seen
+
+
+async def test_a_run_that_outlasts_the_next_one_is_followed_by_one_late_run() -> None:
+    """Three missed occurrences make one call that is past due, and none beside the first."""
+    clock = _Clock(NOON)
+
+    first, second = await _calls(clock, takes=timedelta(minutes=3, seconds=30), calls=2)
+
+    assert not first.past_due
+    assert second.past_due
+    assert NOON + timedelta(minutes=7) == clock.now
+
+
+async def test_a_failing_run_does_not_end_the_schedule() -> None:
+    """What the function raises is logged, and it is called again when it is due."""
+    clock = _Clock(NOON)
+    calls = 0
+    stop = asyncio.Event()
+
+    def tick(timer: func.TimerRequest) -> None:
+        nonlocal calls
+        assert timer is not None
+        calls += 1
+        clock.now += timedelta(minutes=2)
+        if calls == 1:
+            raise RuntimeError("boom")
+        stop.set()
+
+    listener = TimerListener(
+        HostedFunction("tick", "timer", tick, trigger="timerTrigger"),
+        "0 * * * * *",
+        run_on_startup=True,
+        drain_seconds=5,
+        now=clock,
+    )
+    await asyncio.wait_for(listener.run(stop), 5)
+
+    assert calls == 2
+
+
+async def test_stopping_lets_a_run_finish_and_begins_no_other() -> None:
+    """A tick that is under way when the host stops is not cut off."""
+    clock = _Clock(NOON)
+    stop, began = asyncio.Event(), asyncio.Event()
+    ended = 0
+
+    async def tick(timer: func.TimerRequest) -> None:
+        nonlocal ended
+        assert timer is not None
+        began.set()
+        clock.now += timedelta(minutes=5)  # the next ones are overdue
+        await asyncio.sleep(0.2)
+        ended += 1
+
+    listener = TimerListener(
+        HostedFunction("tick", "timer", tick, trigger="timerTrigger"),
+        "0 * * * * *",
+        run_on_startup=True,
+        drain_seconds=5,
+        now=clock,
+    )
+    running = asyncio.create_task(listener.run(stop))
+    await asyncio.wait_for(began.wait(), 5)
+    stop.set()
+    await asyncio.wait_for(running, 5)
+
+    assert ended == 1
