@@ -18,10 +18,13 @@ from cancel_trigger.message import Message
 from offer_cancellation import log, telemetry
 from offer_cancellation.clients import Clients
 from offer_cancellation.clock import after
+from offer_cancellation.errors import (
+    InvocationError,
+    LostUpdateError,
+    UnreadableRecordError,
+)
 from offer_cancellation.ledger import record as steps
-from offer_cancellation.ledger.entity import NewerRecordError, UnreadableRecordError
 from offer_cancellation.ledger.record import Record
-from offer_cancellation.ledger.table import LostUpdateError
 from offer_cancellation.request import CancelRequest, InvalidRequest, parse
 from offer_cancellation.reuse import reused
 from offer_cancellation.settle import report, settle
@@ -30,10 +33,6 @@ from offer_cancellation.status import Ending, Error, Status
 logger = logging.getLogger(__name__)
 
 LAST_DELIVERY = 5  # a bug that comes back this often ends the request
-
-
-class InvocationError(Exception):
-    """A bug: the message is to be delivered again. Its text quotes no message."""
 
 
 @dataclass(slots=True)
@@ -66,7 +65,7 @@ async def handle(message: Message, clients: Clients) -> None:
         log.event(logger, "cancel.storage_failed", logging.ERROR, **work.ids,
                   deliveries=message.deliveries, **log.fault_fields(fault))  # fmt: skip
         raise
-    except (NewerRecordError, UnreadableRecordError) as fault:  # left to whoever can read it
+    except UnreadableRecordError as fault:  # left to whoever can read it
         log.event(logger, "ledger.unreadable_record", logging.ERROR, **work.ids,
                   detail=str(fault))  # fmt: skip
     except LostUpdateError as fault:  # whoever wrote first has the request now

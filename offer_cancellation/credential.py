@@ -13,20 +13,16 @@ from typing import Any, Self
 
 from azure.core.credentials import AccessToken
 from azure.core.credentials_async import AsyncTokenCredential
-from azure.core.exceptions import ClientAuthenticationError
 from azure.identity.aio import ManagedIdentityCredential
 
 from offer_cancellation import log, telemetry
+from offer_cancellation.errors import TokenUnavailableError
 
 logger = logging.getLogger(__name__)
 
 LAST_SECONDS = 10  # a token this close to its end may expire on its way
 EARLY_SECONDS = 600  # a refresh is tried from here on, while the old token still serves
 RETRY_SECONDS = 30  # from one try to the next early one
-
-
-class TokenUnavailableError(ClientAuthenticationError):
-    """No token could be had, and none is left that still holds."""
 
 
 class SteadyCredential:

@@ -23,16 +23,14 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
+from offer_cancellation.errors import SettingsError
+
 _QUEUE = r"[a-z0-9](?:-?[a-z0-9])+"
 _GUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _STEP = r"(/\d{1,2})?"
 _NUMBERS = rf"(\*|\d{{1,2}}(-\d{{1,2}})?){_STEP}"
 _MONTHS = rf"(\*|[A-Za-z0-9]{{1,3}}(-[A-Za-z0-9]{{1,3}})?){_STEP}"
 _WEEKDAYS = rf"(\*|([0-6]|[A-Za-z]{{3}})(-([0-6]|[A-Za-z]{{3}}))?){_STEP}"
-
-
-class SettingsError(ValueError):
-    """One or more settings are wrong; the text names each, its value and what is allowed."""
 
 
 def _api_url(value: str) -> str:

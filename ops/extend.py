@@ -14,9 +14,9 @@ from azure.core.exceptions import ResourceNotFoundError
 from azure.data.tables.aio import TableClient
 
 from offer_cancellation.clock import after, rfc3339, utc_now
-from offer_cancellation.ledger.entity import NewerRecordError, UnreadableRecordError
+from offer_cancellation.errors import LostUpdateError, UnreadableRecordError
 from offer_cancellation.ledger.keys import BUCKETS
-from offer_cancellation.ledger.table import DueRow, Ledger, LostUpdateError
+from offer_cancellation.ledger.table import DueRow, Ledger
 from offer_cancellation.status import Status
 from ops.command import amount, run
 from ops.storage import open_table
@@ -40,7 +40,7 @@ async def _extend(ledger: Ledger, row: DueRow, until: datetime) -> str | None:
     """What there is to say of one request; None when it has the time, or has just ended."""
     try:
         old = await ledger.read(row)
-    except (NewerRecordError, UnreadableRecordError) as fault:
+    except UnreadableRecordError as fault:
         return f"left alone: {fault}"
     if old is None or old.status.is_final or old.deadline >= until:
         return None

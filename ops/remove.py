@@ -17,6 +17,7 @@ from azure.data.tables import TableEntity
 from azure.data.tables.aio import TableClient
 
 from offer_cancellation.clock import after, utc_now
+from offer_cancellation.errors import UnreadableRecordError
 from offer_cancellation.ledger import entity, keys
 from offer_cancellation.ledger.table import Ledger
 from offer_cancellation.status import Status
@@ -66,7 +67,7 @@ async def _remove(table: TableClient, row: TableEntity, delete: bool) -> str:
         entity.from_row(row, etag)
         if delete:
             await table.delete_entity(row, etag=etag, match_condition=MatchConditions.IfNotModified)
-    except (entity.NewerRecordError, entity.UnreadableRecordError) as fault:
+    except UnreadableRecordError as fault:
         return f"left alone: {fault}"
     except ResourceModifiedError:
         return f"left alone: {row['RequestId']} has just changed"

@@ -10,10 +10,10 @@ from azure.core.exceptions import ResourceNotFoundError
 from azure.data.tables.aio import TableClient
 
 from offer_cancellation.clock import after, utc_now
+from offer_cancellation.errors import LostUpdateError, UnreadableRecordError
 from offer_cancellation.ledger import keys
-from offer_cancellation.ledger.entity import NewerRecordError, UnreadableRecordError
 from offer_cancellation.ledger.record import Record
-from offer_cancellation.ledger.table import Ledger, LostUpdateError
+from offer_cancellation.ledger.table import Ledger
 from offer_cancellation.status import Status
 from ops.command import amount, run
 from ops.storage import open_table
@@ -40,7 +40,7 @@ async def _rerun(ledger: Ledger, now: datetime, hours: float, request_id: str) -
         new = again(old, now, hours)
         # The due row that the record still names is gone.
         await ledger.save(replace(old, due_at=None), new)
-    except (NewerRecordError, UnreadableRecordError) as fault:
+    except UnreadableRecordError as fault:
         return f"{request_id} is left alone: {fault}"
     except (LostUpdateError, ResourceNotFoundError):
         return f"{request_id} is left alone: somebody has just changed it"

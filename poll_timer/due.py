@@ -13,10 +13,10 @@ from azure.core.exceptions import AzureError
 from offer_cancellation import log, telemetry
 from offer_cancellation.clients import Clients
 from offer_cancellation.clock import after
+from offer_cancellation.errors import LostUpdateError, UnreadableRecordError
 from offer_cancellation.ledger import record as steps
-from offer_cancellation.ledger.entity import NewerRecordError, UnreadableRecordError
 from offer_cancellation.ledger.record import Record
-from offer_cancellation.ledger.table import DueRow, LostUpdateError, due_row
+from offer_cancellation.ledger.table import DueRow, due_row
 from offer_cancellation.portal.answer import Answer, Cause, NoAnswer, Reply
 from offer_cancellation.portal.location import Trusted, Untrusted, resolve
 from offer_cancellation.settle import report, settle
@@ -34,7 +34,7 @@ async def work_on(row: DueRow, clients: Clients, poll: Poll) -> str:
     """Does what is due; says in a word what that was. Raises AzureError when storage fails."""
     try:
         record = await clients.ledger.read(row)
-    except (NewerRecordError, UnreadableRecordError) as fault:
+    except UnreadableRecordError as fault:
         if clients.once.first(str(fault)):
             log.event(logger, "ledger.unreadable_record", logging.ERROR, detail=str(fault))
         return "unreadable"

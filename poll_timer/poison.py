@@ -14,7 +14,7 @@ from datetime import timedelta
 
 from offer_cancellation import log, telemetry
 from offer_cancellation.clients import Clients
-from offer_cancellation.ledger.entity import NewerRecordError, UnreadableRecordError
+from offer_cancellation.errors import UnreadableRecordError
 from offer_cancellation.outcome import Refusal
 from offer_cancellation.request import CancelRequest, InvalidRequest, parse
 from offer_cancellation.reuse import reused
@@ -73,7 +73,7 @@ async def _notice(message: Poisoned, clients: Clients) -> None:
         return
     try:
         await _meet(message, request, clients)
-    except (NewerRecordError, UnreadableRecordError):
+    except UnreadableRecordError:
         return  # the tick reports it
 
 

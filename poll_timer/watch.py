@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from offer_cancellation import log, telemetry
 from offer_cancellation.clients import Clients
-from offer_cancellation.ledger.entity import NewerRecordError, UnreadableRecordError
+from offer_cancellation.errors import UnreadableRecordError
 from offer_cancellation.ledger.keys import BUCKETS
 from offer_cancellation.ledger.table import DueRow
 
@@ -49,7 +49,7 @@ async def _restore(clients: Clients, bucket: str, digest: str) -> bool:
     """Whether it was still missing: meanwhile a writer may have moved on."""
     try:
         record = await clients.ledger.read(DueRow(bucket, digest))
-    except (NewerRecordError, UnreadableRecordError) as fault:
+    except UnreadableRecordError as fault:
         if clients.once.first(str(fault)):
             log.event(logger, "ledger.unreadable_record", logging.ERROR, detail=str(fault))
         return False

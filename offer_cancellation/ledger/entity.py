@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from offer_cancellation.clock import whole_milliseconds
+from offer_cancellation.errors import NewerRecordError, UnreadableRecordError
 from offer_cancellation.ledger import keys
 from offer_cancellation.ledger.record import VERSION, Record
 from offer_cancellation.status import Status
@@ -24,14 +25,6 @@ _COLUMNS = {
     if field.name != "etag"
 }
 _RECORD = TypeAdapter(Record)
-
-
-class UnreadableRecordError(Exception):
-    """A row that is no record: names the row and the columns at fault."""
-
-
-class NewerRecordError(Exception):
-    """A row of a version that this code does not know: it must be left alone."""
 
 
 def to_row(record: Record, writer: str) -> Row:

@@ -14,6 +14,7 @@ from azure.core.exceptions import ResourceNotFoundError
 from azure.data.tables import TableEntity
 from azure.data.tables.aio import TableClient
 
+from offer_cancellation.errors import LostUpdateError
 from offer_cancellation.ledger import entity, keys, transactions
 from offer_cancellation.ledger.record import Record
 from offer_cancellation.ledger.transactions import Operation, RefusedError, Transactions
@@ -21,10 +22,6 @@ from offer_cancellation.status import Status
 
 _NOT_FOUND = 404
 _CLAIM_ROUNDS = 3
-
-
-class LostUpdateError(Exception):
-    """Somebody else wrote the record first; what was to be written is not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,8 @@ from httpx_aiohttp import AiohttpTransport
 from offer_cancellation import log, telemetry
 from offer_cancellation.backoff import Backoff
 from offer_cancellation.clock import utc_now
-from offer_cancellation.credential import SteadyCredential, TokenUnavailableError
+from offer_cancellation.credential import SteadyCredential
+from offer_cancellation.errors import TokenUnavailableError
 from offer_cancellation.portal.answer import Answer, Cause, NoAnswer, Reply, retry_after
 from offer_cancellation.portal.auth import SENT, ManagedIdentityAuth
 from offer_cancellation.portal.throttle import Throttle

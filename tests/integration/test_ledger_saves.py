@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 from azure.core.exceptions import AzureError, ResourceNotFoundError
 
+from offer_cancellation.errors import LostUpdateError
 from offer_cancellation.ledger import record as steps
 from offer_cancellation.ledger.record import Record
-from offer_cancellation.ledger.table import LostUpdateError, due_row
+from offer_cancellation.ledger.table import due_row
 from offer_cancellation.status import Ending, Status
 from tests.integration.faulty_proxy import Loss, Proxied
 from tests.integration.harness import Harness, MakeHarness

@@ -5,10 +5,10 @@ from itertools import count
 
 import pytest
 
+from offer_cancellation.errors import LostUpdateError
 from offer_cancellation.ledger import keys
 from offer_cancellation.ledger import record as steps
 from offer_cancellation.ledger.record import Record
-from offer_cancellation.ledger.table import LostUpdateError
 from tests.integration.faulty_proxy import FaultyProxy, Loss, Proxied
 from tests.integration.harness import Harness
 

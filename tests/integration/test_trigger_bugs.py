@@ -8,9 +8,9 @@ from datetime import datetime
 import pytest
 from azure.functions.queue import QueueMessage
 
-from cancel_trigger.submission import InvocationError
 from local.portal.script import Answer
 from offer_cancellation.backoff import Backoff
+from offer_cancellation.errors import InvocationError
 from tests.integration.harness import LEASE, PUBLISHER, REQUEST_ID, Harness
 
 BEFORE_THE_MEETING = 2  # times that a delivery asks for the time before it meets a record

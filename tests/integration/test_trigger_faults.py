@@ -7,9 +7,9 @@ from datetime import datetime
 import pytest
 from azure.core.exceptions import AzureError
 
-from cancel_trigger.submission import InvocationError
 from local.portal.script import Answer
 from offer_cancellation.backoff import Backoff
+from offer_cancellation.errors import InvocationError
 from tests.integration.faulty_proxy import Loss, Proxied
 from tests.integration.harness import FIRST_WAIT, LEASE, REQUEST_ID, Harness
 

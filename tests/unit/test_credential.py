@@ -7,7 +7,8 @@ import pytest
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import ServiceRequestError
 
-from offer_cancellation.credential import Credentials, SteadyCredential, TokenUnavailableError
+from offer_cancellation.credential import Credentials, SteadyCredential
+from offer_cancellation.errors import TokenUnavailableError
 
 SCOPE = "https://cloudpartner.azure.com/.default"
 OTHER_SCOPE = "https://storage.azure.com/.default"

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from offer_cancellation.errors import NewerRecordError, UnreadableRecordError
 from offer_cancellation.ledger import entity, keys
-from offer_cancellation.ledger.entity import NewerRecordError, UnreadableRecordError
 from offer_cancellation.ledger.record import Record
 from offer_cancellation.status import Status
 from tests.unit.samples import GUID, NOW, TRACE, moments, record, seconds

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from offer_cancellation import settings
-from offer_cancellation.settings import Settings, SettingsError, load
+from offer_cancellation.errors import SettingsError
+from offer_cancellation.settings import Settings, load
 from tests.unit.samples import GUID
 
 STORAGE = {"CANCEL_STORAGE": "UseDevelopmentStorage=true"}
