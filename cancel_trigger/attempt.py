@@ -5,6 +5,8 @@ No call is begun that could outlive the lease. What to make of an answer is `dec
 
 from typing import Protocol
 
+from offer_cancellation.clients import Clients
+
 from cancel_trigger.decisions import (
     NO_TIME,
     Accept,
@@ -17,7 +19,6 @@ from cancel_trigger.decisions import (
     after_post,
     by_age,
 )
-from offer_cancellation.clients import Clients
 from offer_cancellation.clock import after
 from offer_cancellation.ledger.record import Record, posting
 from offer_cancellation.portal.answer import Answer

@@ -74,9 +74,7 @@ def _accepted(answer: Answer, now: datetime, api_version: str) -> Accept | Endin
     return Accept(answer.status, location.target, retry_after(answer.headers, now))
 
 
-def after_guard(  # noqa: PLR0911 - a table
-    reply: Reply, now: datetime
-) -> Post | Ending | Defer:
+def after_guard(reply: Reply, now: datetime) -> Post | Ending | Defer:
     """The guard: only an operation that runs, or has not started, is cancelled."""
     if not isinstance(reply, Answer):
         return Defer(reply.cause.value, until=reply.until)

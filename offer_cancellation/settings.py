@@ -199,6 +199,16 @@ class Settings(BaseModel):
         return f"{self.cancel_queue}-poison"
 
     @property
+    def rejected_queue(self) -> str:
+        """Where the app alone keeps the originals that it rejected."""
+        return f"{self.cancel_queue}-rejected"
+
+    @property
+    def source(self) -> str:
+        """The CloudEvents `source` of what this app reports."""
+        return f"/offer-cancellation/{self.site_name}"
+
+    @property
     def lease_seconds(self) -> float:
         """How long a claim holds: three API calls, and 15 s for what stands between them."""
         return 3 * self.api_timeout + 15

@@ -78,7 +78,7 @@ async def proxied(around: Surroundings, make_harness: MakeHarness) -> AsyncItera
         storage = storage.replace(azurite.queue_uri, queue.url)
         harness = make_harness(CANCEL_STORAGE=storage)
         yield Proxied(harness, table, queue)
-        await harness.clients.close()
+        await harness.services.close()
 
 
 @pytest.fixture(autouse=True)

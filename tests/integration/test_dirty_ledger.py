@@ -14,6 +14,7 @@ from azure.data.tables import UpdateMode
 
 from local.portal.script import Answer
 from offer_cancellation.ledger import keys
+from offer_cancellation.ledger.keys import DueRow, RecordKey
 from tests.integration.harness import PUBLISHER, REQUEST_ID, Harness
 
 OTHER = "r-healthy"
@@ -35,15 +36,15 @@ async def _edit(harness: Harness, **columns: object) -> None:
 
 
 async def _add_due_row(harness: Harness, seconds: float, request_id: str = REQUEST_ID) -> str:
-    key = keys.due_key(harness.clock.at(seconds), request_id)
-    row = {"PartitionKey": keys.bucket(request_id), "RowKey": key}
+    key = DueRow.at(harness.clock.at(seconds), request_id).row_key
+    row = {"PartitionKey": RecordKey.of(request_id).bucket, "RowKey": key}
     await harness.table.upsert_entity(row)
     return key
 
 
 async def _remove_due_rows(harness: Harness) -> None:
     for key in await harness.due_rows():
-        await harness.table.delete_entity(keys.bucket(REQUEST_ID), key)
+        await harness.table.delete_entity(RecordKey.of(REQUEST_ID).bucket, key)
 
 
 async def _sweep(harness: Harness) -> None:
@@ -152,7 +153,7 @@ async def test_two_due_rows(harness: Harness) -> None:
     await _accepted(harness)
     await _add_due_row(harness, 10)
     (own, *_) = [key for key in await harness.due_rows() if not key.startswith(
-        keys.due_key(harness.clock.at(10), REQUEST_ID))]  # fmt: skip
+        DueRow.at(harness.clock.at(10), REQUEST_ID).row_key)]  # fmt: skip
     await harness.tick_after(15)
     assert [own] == await harness.due_rows()
 
@@ -170,7 +171,7 @@ async def test_due_row_gone_at_the_write(harness: Harness) -> None:
 async def _poison(harness: Harness, **fields: object) -> None:
     """The host gives a message up."""
     text = {"publisherId": PUBLISHER, "offerId": harness.offer, "requestId": REQUEST_ID, **fields}
-    await harness.clients.poison.send(json.dumps(text))
+    await harness.services.poison.send(json.dumps(text))
 
 
 async def test_message_given_up_before_its_claim(
@@ -224,7 +225,7 @@ async def test_messages_that_the_app_poisoned(
 async def test_message_that_could_not_be_handed_over(harness: Harness) -> None:
     """The app never saw it: a tick sends its rejected event, once, and leaves it there."""
     text = f'{{"publisherId": "{PUBLISHER}", "offerId": "an-offer", "dequeueCount": "many"}}'
-    await harness.clients.poison.send(text)
+    await harness.services.poison.send(text)
     await harness.tick()
     await harness.tick()
     data = await harness.outcome()

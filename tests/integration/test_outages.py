@@ -47,7 +47,7 @@ async def test_api_down_for_a_day(make_harness: MakeHarness) -> None:
     """Requests outlast an outage of the API, or expire; attempts spread; nothing is poisoned."""
     harness = make_harness(BACKOFF_MAX_SECONDS="3600")
     spread = Backoff(15, 3600, random.Random(7).random)  # noqa: S311 - no secret
-    harness.clients = dataclasses.replace(harness.clients, backoff=spread)
+    harness.services = dataclasses.replace(harness.services, backoff=spread)
     harness.script(cancel=[Answer(503)])
     for number in range(REQUESTS):
         expiry = {"expiresAt": rfc3339(harness.clock.at(10 * HOUR))} if number % 4 == 0 else {}
@@ -61,7 +61,7 @@ async def test_api_down_for_a_day(make_harness: MakeHarness) -> None:
         ends[(await harness.record(f"day-{number}"))["Status"]] += 1
         await harness.check_rule_1(f"day-{number}")
     assert {"canceled": REQUESTS - REQUESTS // 4, "expired": REQUESTS // 4} == dict(ends)
-    assert [] == await harness.poison()
+    assert [] == await harness.rejected()
     assert 0 == await harness.deliver()
     late = [count for step, count in calls.items() if step * STEP >= 6 * HOUR]
     crowded = [count for count in late if count > REQUESTS * 2 // 3]
@@ -114,7 +114,7 @@ async def test_table_down(make_harness: MakeHarness, harness: Harness) -> None:
             )  # fmt: skip
             with pytest.raises(AzureError):
                 await cut_off.handle(message)
-        assert ([], []) == (await harness.outcomes(), await harness.poison())
+        assert ([], []) == (await harness.outcomes(), await harness.rejected())
         with pytest.raises(AzureError):
             await cut_off.tick()
         proxy.down = False

@@ -23,7 +23,7 @@ async def _deliver_at_once(harness: Harness) -> None:
         stored = await harness.requests.receive_message(visibility_timeout=300)
         if stored:
             message = Message(str(stored.id), str(stored.content), harness.clock())
-            await handle(message, harness.clients)
+            await handle(message, harness.services)
             await harness.requests.delete_message(stored)
 
     await asyncio.gather(*(deliver_one() for _ in range(MANY)))

@@ -77,7 +77,7 @@ async def test_an_outage_defers(harness: Harness, status: int, uncertain: bool) 
 
     await harness.holds("deferred", HttpStatus=status, Uncertain=uncertain, Attempts=1)
     assert await harness.due_at(FIRST_WAIT)
-    assert await harness.poison() == []
+    assert await harness.rejected() == []
     assert await harness.tick_after(FIRST_WAIT - 0.001) == {}
     assert await harness.tick_after(0.001) == {"put-back": 1}
     await harness.deliver()

@@ -49,7 +49,7 @@ async def test_without_a_token_nothing_is_sent(harness: Harness) -> None:
     await harness.submit()
 
     await harness.holds("deferred", Uncertain=False, Attempts=0)
-    assert (harness.seen(), await harness.poison()) == ([], [])
+    assert (harness.seen(), await harness.rejected()) == ([], [])
     harness.around.identity.down = False
     await harness.tick_after(FIRST_WAIT)
     await harness.deliver()
@@ -71,7 +71,7 @@ async def test_a_dead_api_is_waited_for_until_the_deadline(
 
     data = await harness.ends("expired", "DeadlinePassed")
     assert (data["attempts"], "uncertain" in data) == (0, False)
-    assert await harness.poison() == []
+    assert await harness.rejected() == []
 
 
 async def test_a_429_pauses_every_call(harness: Harness) -> None:

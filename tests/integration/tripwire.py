@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
-from offer_cancellation.clients import Clients
+from offer_cancellation.services import Services
 
 OUTSIDE = ("ledger", "portal", "outcomes", "requests", "poison")
 
@@ -55,7 +55,7 @@ class _Wired:
         return wired
 
 
-def wired(clients: Clients, wire: Wire) -> Clients:
+def wired(clients: Services, wire: Wire) -> Services:
     """The same clients, each call outside two steps of the wire."""
     replaced: dict[str, Any] = {
         name: _Wired(name, getattr(clients, name), wire) for name in OUTSIDE

@@ -2,10 +2,10 @@
 
 import json
 
+from cancel_trigger.meeting import Meeting, meet
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cancel_trigger.meeting import Meeting, meet
 from offer_cancellation.ledger.record import Record
 from offer_cancellation.request import CancelRequest, parse
 from offer_cancellation.reuse import reused

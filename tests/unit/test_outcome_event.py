@@ -4,6 +4,7 @@ import base64
 import json
 import logging
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any, cast
 
 import pytest
@@ -12,14 +13,16 @@ from cloudevents.core.v1.event import CloudEvent
 from hypothesis import given
 from hypothesis import strategies as st
 
-from offer_cancellation.ledger import record as steps
+from offer_cancellation import transitions
 from offer_cancellation.ledger.record import Record
-from offer_cancellation.outcome import SIZE_LIMIT, Outcomes, Refusal, of_record, of_refusal
+from offer_cancellation.outcome import Outcomes
+from offer_cancellation.outcome_event import SIZE_LIMIT, Refusal, of_record, of_refusal
 from offer_cancellation.status import Ending, Error, Status
-from offer_cancellation.storage import OutQueue
+from offer_cancellation.storage import SendQueue
 from tests.unit.samples import GUID, NOW, TRACE, record, seconds
 
 SOURCE = "/offer-cancellation/local"
+DIGEST = sha256(b'{"publisherId": "contoso"}').hexdigest()
 HORSES = "\U0001f40e" * 10_000  # twelve bytes each, once escaped
 CANCELED = record(
     status=Status.CANCELED,
@@ -38,7 +41,6 @@ CANCELED = record(
     due_at=None,
 )
 REFUSAL = Refusal(
-    message_id="m1",
     text='{"publisherId": "contoso"}',
     request_id="msg-m1",
     publisher_id="contoso",
@@ -62,7 +64,7 @@ def test_full_event() -> None:
         "type": "OfferCancellation.Canceled",
         "source": SOURCE,
         "subject": "publishers/contoso/offers/contoso-offer",
-        "id": "nightly:1:canceled",
+        "id": "nightly:2030-01-31T11:59:50.250Z:1:canceled",
         "time": "2030-01-31T12:01:03.450000Z",
         "datacontenttype": "application/json",
         "data": {
@@ -89,7 +91,7 @@ def test_full_event() -> None:
 
 def test_least_event() -> None:
     """Fields that have no value are left out; counts of nought are values."""
-    expired = steps.expired(record(deadline=NOW), NOW)
+    expired = transitions.expired(record(status=Status.DEFERRED, deadline=NOW), NOW)
     assert _event(of_record(expired, SOURCE))["data"] == {
         "requestId": "nightly",
         "publisherId": "contoso",
@@ -116,7 +118,10 @@ def test_least_event() -> None:
 def test_types_and_ids(status: Status, event_type: str) -> None:
     """Each final status has its type; the id is made of request id, run and status."""
     event = _event(of_record(replace(CANCELED, status=status, run=2), SOURCE))
-    assert (event_type, f"nightly:2:{status.value}") == (event["type"], event["id"])
+    assert (event_type, f"nightly:2030-01-31T11:59:50.250Z:2:{status.value}") == (
+        event["type"],
+        event["id"],
+    )
     assert event["data"]["status"] == status.value
 
 
@@ -140,7 +145,7 @@ def test_event_of_a_refusal() -> None:
         "specversion": "1.0",
         "type": "OfferCancellation.Rejected",
         "source": SOURCE,
-        "id": "message:m1:f930d74ab270614a:rejected",
+        "id": f"message:{DIGEST}:rejected",
         "time": "2030-01-31T12:00:00.750000Z",
         "datacontenttype": "application/json",
         "data": {
@@ -185,16 +190,34 @@ def test_least_refusal() -> None:
 
 
 def test_repeats() -> None:
-    """Repeats carry the same `source` and `id`; another message, or text, another id."""
+    """Repeats carry the same `source` and `id`, whatever message holds the text."""
 
     def event_id(refusal: Refusal, delay: float) -> tuple[str, str]:
         event = _event(of_refusal(refusal, SOURCE, seconds(delay)))
         return event["source"], event["id"]
 
-    others = [replace(REFUSAL, message_id="m2"), replace(REFUSAL, text="\ud800")]
-    ids = [event_id(refusal, 60) for refusal in (REFUSAL, *others)]
-    assert event_id(REFUSAL, 0) == ids[0]
-    assert len(set(ids)) == 3
+    again = replace(REFUSAL, request_id="msg-m2", requested_at=seconds(60))
+    assert event_id(REFUSAL, 0) == event_id(again, 60)
+    assert event_id(REFUSAL, 0) != event_id(replace(REFUSAL, text="\ud800"), 0)
+
+
+def test_source_of_the_claimer() -> None:
+    """A second app on the same storage repeats an event under the first one's name."""
+    event = _event(of_record(replace(CANCELED, source="/offer-cancellation/first"), SOURCE))
+    assert event["source"] == "/offer-cancellation/first"
+
+
+def test_a_reused_id_after_a_purge() -> None:
+    """Another request with the same id, made at another time, has another event id."""
+    later = replace(CANCELED, requested_at=seconds(1))
+    one, other = _event(of_record(CANCELED, SOURCE)), _event(of_record(later, SOURCE))
+    assert one["id"] != other["id"]
+
+
+def test_duration_is_never_negative() -> None:
+    """Storage's clock may be ahead of the app's."""
+    early = replace(CANCELED, requested_at=seconds(99))
+    assert _event(of_record(early, SOURCE))["data"]["durationSeconds"] == 0
 
 
 def test_read_by_others() -> None:
@@ -214,7 +237,7 @@ def _worst(error: Error) -> Record:
         traceparent="01-" + "0" * 125,
     )
     ending = Ending(Status.FAILED, error, 599, HORSES, HORSES[:1024])
-    return steps.finished(longest, NOW, ending)
+    return transitions.finished(longest, NOW, ending)
 
 
 def test_long_texts_are_cut() -> None:
@@ -256,7 +279,7 @@ def test_long_refusal_is_cut() -> None:
 )
 def test_every_error_fits(code: str, message: str) -> None:
     """Whatever an error says, its event is JSON of a bounded size that a queue can hold."""
-    final = steps.finished(record(), NOW, Ending(Status.FAILED, Error(code, message)))
+    final = transitions.finished(record(), NOW, Ending(Status.FAILED, Error(code, message)))
     found = of_record(final, SOURCE)
     assert len(found) < SIZE_LIMIT
     assert found.isascii()
@@ -289,9 +312,9 @@ async def test_report(caplog: pytest.LogCaptureFixture) -> None:
     """An outcome goes to its queue as base64, and is logged without anything secret."""
     caplog.set_level(logging.INFO)
     sink = Sink()
-    outcomes = Outcomes(cast("OutQueue", sink), "contoso-cancel")
-    expired = steps.expired(CANCELED, NOW)
-    await outcomes.report(expired)
+    outcomes = Outcomes(cast("SendQueue", sink), "/offer-cancellation/contoso-cancel")
+    expired = transitions.expired(CANCELED, NOW)
+    await outcomes.send(expired)
     [sent] = sink.sent
     assert of_record(expired, "/offer-cancellation/contoso-cancel") == base64.b64decode(sent)
     [logged] = caplog.records
@@ -305,6 +328,7 @@ async def test_report(caplog: pytest.LogCaptureFixture) -> None:
         "code": "DeadlinePassed",
         "attempts": 1,
         "polls": 3,
+        "httpStatus": 202,
     }
     assert logged.getMessage() == "outcome.sent"
 
@@ -313,9 +337,9 @@ async def test_refuse(caplog: pytest.LogCaptureFixture) -> None:
     """So does the event of a refused message."""
     caplog.set_level(logging.INFO)
     sink = Sink()
-    outcomes = Outcomes(cast("OutQueue", sink), "local")
+    outcomes = Outcomes(cast("SendQueue", sink), SOURCE)
     refusal = replace(REFUSAL, offer_id="contoso-offer")
-    await outcomes.refuse(refusal, NOW)
+    await outcomes.send_refusal(refusal, NOW)
     [sent] = sink.sent
     assert of_refusal(refusal, SOURCE, NOW) == base64.b64decode(sent)
     [logged] = caplog.records

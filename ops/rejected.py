@@ -1,4 +1,4 @@
-"""The poison queue: `python -m ops.poison [list | put-back MESSAGE_ID … | drop MESSAGE_ID …]`.
+"""Shows what the app rejected: `python -m ops.rejected [list | put-back ID … | drop ID …]`.
 
 Lists the oldest 32 messages; puts chosen ones back on the request queue, or drops them. What was
 fetched but not chosen shows again after a minute.
@@ -21,9 +21,9 @@ _PAGE = 32  # messages, the most that one request may ask for
 _HIDDEN_SECONDS = 60
 
 
-async def show_oldest(poison: QueueClient, now: datetime) -> AsyncIterator[str]:
+async def show_oldest(rejected: QueueClient, now: datetime) -> AsyncIterator[str]:
     """The oldest messages, and what is wrong with each. Raises AzureError."""
-    messages = await poison.peek_messages(max_messages=_PAGE)
+    messages = await rejected.peek_messages(max_messages=_PAGE)
     for message in messages:
         text = str(message.content)
         request = parse(text, str(message.id))
@@ -37,24 +37,24 @@ async def show_oldest(poison: QueueClient, now: datetime) -> AsyncIterator[str]:
 
 
 async def put_back(
-    poison: QueueClient, requests: QueueClient, chosen: Sequence[str]
+    rejected: QueueClient, requests: QueueClient, chosen: Sequence[str]
 ) -> AsyncIterator[str]:
     """Moves them to the request queue, where they never expire. Raises AzureError."""
-    async for line in _take(poison, chosen, "put back", requests):
+    async for line in _take(rejected, chosen, "put back", requests):
         yield line
 
 
-async def drop(poison: QueueClient, chosen: Sequence[str]) -> AsyncIterator[str]:
+async def drop(rejected: QueueClient, chosen: Sequence[str]) -> AsyncIterator[str]:
     """Deletes them. Raises AzureError."""
-    async for line in _take(poison, chosen, "dropped"):
+    async for line in _take(rejected, chosen, "dropped"):
         yield line
 
 
 async def _take(
-    poison: QueueClient, chosen: Sequence[str], word: str, requests: QueueClient | None = None
+    rejected: QueueClient, chosen: Sequence[str], word: str, requests: QueueClient | None = None
 ) -> AsyncIterator[str]:
     missing, seen = set(chosen), set[str]()
-    async for message in poison.receive_messages(
+    async for message in rejected.receive_messages(
         messages_per_page=_PAGE, visibility_timeout=_HIDDEN_SECONDS
     ):
         message_id = str(message.id)
@@ -64,7 +64,7 @@ async def _take(
         if message_id in missing:
             if requests:  # first: a message may be there twice, but not vanish
                 await requests.send_message(message.content, time_to_live=NEVER)
-            await poison.delete_message(message)
+            await rejected.delete_message(message)
             missing.remove(message_id)
             yield f"{message_id} {word}"
         if not missing:
@@ -79,20 +79,20 @@ def _printable(text: str) -> str:
 
 
 async def _lines(arguments: argparse.Namespace) -> AsyncIterator[str]:
-    async with open_queues() as (poison, requests):
+    async with open_queues() as (rejected, requests):
         if arguments.word == "put-back":
-            lines = put_back(poison, requests, arguments.message_ids)
+            lines = put_back(rejected, requests, arguments.message_ids)
         elif arguments.word == "drop":
-            lines = drop(poison, arguments.message_ids)
+            lines = drop(rejected, arguments.message_ids)
         else:
-            lines = show_oldest(poison, utc_now())
+            lines = show_oldest(rejected, utc_now())
         async for line in lines:
             yield line
 
 
 def main() -> int:
     """Lists, puts back or drops; 1 when storage could not be reached."""
-    parser = argparse.ArgumentParser(prog="python -m ops.poison", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m ops.rejected", description=__doc__)
     words = parser.add_subparsers(dest="word")
     words.add_parser("list", help="the oldest, and what is wrong with each; without a word, too")
     for word, does in (("put-back", "on the request queue again"), ("drop", "delete")):
