@@ -9,6 +9,7 @@ import logging
 from cancel_trigger.message import Message
 from offer_cancellation import log, telemetry
 from offer_cancellation.clients import Clients
+from offer_cancellation.original import forms
 from offer_cancellation.outcome import Refusal
 from offer_cancellation.request import CancelRequest, InvalidRequest
 from offer_cancellation.status import Error, Status
@@ -44,4 +45,4 @@ async def reject(
     )  # fmt: skip
     telemetry.ended(status.value, error.code)
     await clients.outcomes.refuse(refusal, clients.clock())
-    await clients.poison.send(message.text)
+    await clients.poison.send(forms(message.text)[0])

@@ -25,8 +25,7 @@ from offer_cancellation.errors import (
 )
 from offer_cancellation.ledger import record as steps
 from offer_cancellation.ledger.record import Record
-from offer_cancellation.request import CancelRequest, InvalidRequest, parse
-from offer_cancellation.reuse import reused
+from offer_cancellation.request import CancelRequest, InvalidRequest, parse, request_id_conflict
 from offer_cancellation.settle import report, settle
 from offer_cancellation.status import Ending, Error, Status
 
@@ -131,7 +130,7 @@ class _Work:
 
     async def _meet(self, record: Record, request: CancelRequest) -> None:
         now = self._clients.clock()
-        if fault := reused(record, request):
+        if fault := request_id_conflict(record, request):
             await rejection.reject(self._message, request, fault, self._clients)
             return
         match meet(record, now):

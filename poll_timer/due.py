@@ -19,10 +19,10 @@ from offer_cancellation.ledger.record import Record
 from offer_cancellation.ledger.table import DueRow, due_row
 from offer_cancellation.portal.answer import Answer, Cause, NoAnswer, Reply
 from offer_cancellation.portal.location import Trusted, Untrusted, resolve
+from offer_cancellation.request import message_of
 from offer_cancellation.settle import report, settle
 from offer_cancellation.status import Ending, Status
 from poll_timer.decisions import Pending, after_poll
-from poll_timer.message import message_of
 
 logger = logging.getLogger(__name__)
 

@@ -16,8 +16,7 @@ from offer_cancellation import log, telemetry
 from offer_cancellation.clients import Clients
 from offer_cancellation.errors import UnreadableRecordError
 from offer_cancellation.outcome import Refusal
-from offer_cancellation.request import CancelRequest, InvalidRequest, parse
-from offer_cancellation.reuse import reused
+from offer_cancellation.request import CancelRequest, InvalidRequest, parse, request_id_conflict
 from offer_cancellation.storage import Poisoned
 
 logger = logging.getLogger(__name__)
@@ -87,7 +86,11 @@ async def _meet(message: Poisoned, request: CancelRequest, clients: Clients) -> 
             requestId=None if has_no_id else request.request_id, offerId=request.offer_id,
             correlationId=request.correlation_id, traceparent=request.traceparent,
         )  # fmt: skip
-    elif record.status.is_final and not reused(record, request) and _is_recent(message, clients):
+    elif (
+        record.status.is_final
+        and not request_id_conflict(record, request)
+        and _is_recent(message, clients)
+    ):
         await clients.outcomes.report(record)
 
 
