@@ -12,7 +12,7 @@ PYTHON313 ?= $(shell for python in python3.13 "$${PYENV_ROOT:-$$HOME/.pyenv}"/ve
 WORKER_SUITES := tests/conformance tests/agreement
 
 # The modules that decide: pure, and covered to the last branch.
-DECISIONS := cancel_trigger/decisions.py,cancel_trigger/meeting.py,cancel_trigger/message.py,poll_timer/decisions.py,poll_timer/message.py,offer_cancellation/backoff.py,offer_cancellation/envelope.py,offer_cancellation/request.py,offer_cancellation/outcome.py,offer_cancellation/reuse.py,offer_cancellation/status.py,offer_cancellation/ledger/keys.py,offer_cancellation/ledger/record.py,offer_cancellation/ledger/entity.py,offer_cancellation/portal/answer.py,offer_cancellation/portal/location.py,offer_cancellation/portal/operation.py,offer_cancellation/portal/throttle.py
+DECISIONS := cancel_trigger/decisions.py,cancel_trigger/meeting.py,cancel_trigger/message.py,cancel_trigger/metadata.py,poll_timer/decisions.py,offer_cancellation/backoff.py,offer_cancellation/envelope.py,offer_cancellation/original.py,offer_cancellation/request.py,offer_cancellation/outcome.py,offer_cancellation/status.py,offer_cancellation/ledger/keys.py,offer_cancellation/ledger/record.py,offer_cancellation/ledger/entity.py,offer_cancellation/portal/answer.py,offer_cancellation/portal/location.py,offer_cancellation/portal/operation.py,offer_cancellation/portal/throttle.py
 
 .PHONY: help demo run stack test test-here test-worker test-313 test-rest-313 chaos soak check format install clean
 

@@ -51,4 +51,4 @@ async def reject(  # noqa: PLR0913 - what is known of the message, by name
     telemetry.ended(status.value, error.code)
 
     await services.outcomes.send_refusal(refusal, now)
-    await services.rejected.send(text)
+    await services.rejected.keep(text)

@@ -20,7 +20,13 @@ from offer_cancellation.outcome import Outcomes
 from offer_cancellation.portal.client import Portal
 from offer_cancellation.reported_once import ReportedOnce
 from offer_cancellation.settings import Settings, settings
-from offer_cancellation.storage import PoisonQueue, SendQueue, ledger_table, queue_client
+from offer_cancellation.storage import (
+    PoisonQueue,
+    RejectedQueue,
+    SendQueue,
+    ledger_table,
+    queue_client,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +39,7 @@ class Services:
     portal: Portal
     outcomes: Outcomes
     requests: SendQueue
-    rejected: SendQueue
+    rejected: RejectedQueue
     poison: PoisonQueue
     backoff: Backoff
     clock: Callable[[], datetime]
@@ -73,7 +79,7 @@ def make_services(
         portal=Portal(given, credentials.of(given.api_client_id), backoff, clock),
         outcomes=Outcomes(send_queue(given.outcome_queue), given.source),
         requests=send_queue(given.cancel_queue),
-        rejected=send_queue(given.rejected_queue),
+        rejected=RejectedQueue(queue_client(given, credentials, given.rejected_queue)),
         poison=PoisonQueue(queue_client(given, credentials, given.poison_queue)),
         backoff=backoff,
         clock=clock,

@@ -19,6 +19,7 @@ from azure.storage.queue.aio import QueueClient
 
 from offer_cancellation.credential import Credentials
 from offer_cancellation.errors import LostUpdateError, StorageError, UnreadableRecordError
+from offer_cancellation.original import forms
 from offer_cancellation.settings import Settings
 
 NEVER = -1  # time-to-live of a message that must not vanish
@@ -28,6 +29,7 @@ PAGE = 32  # messages, the most that one request may ask for
 _PATIENCE: dict[str, Any] = {"retry_total": 2, "connection_timeout": 10, "read_timeout": 10}
 _OWN = (StorageError, LostUpdateError, UnreadableRecordError)
 _OUTAGES = (401, 403, 404, 408, 429)  # besides 5xx and what has no status at all
+_REFUSED_TEXT = (400, 413)  # what a queue cannot hold
 _SPENT = (400, 404)  # of a delete: PopReceiptMismatch, MessageNotFound
 
 
@@ -99,6 +101,24 @@ class SendQueue:
         except ResourceExistsError as error:
             if error.error_code != "QueueAlreadyExists":  # it is just being deleted
                 raise
+
+
+class RejectedQueue(SendQueue):
+    """The queue of the originals that the app rejected; only the app writes it."""
+
+    async def keep(self, text: str) -> None:
+        """Keeps a text, unchanged where a queue can hold it so. Raises StorageError."""
+        *better, smallest = forms(text)
+        for form in better:
+            try:
+                await self.send(form)
+            except StorageError as error:
+                if error.status not in _REFUSED_TEXT:
+                    raise
+            else:
+                return
+
+        await self.send(smallest)
 
 
 @dataclass(frozen=True, slots=True)

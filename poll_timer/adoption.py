@@ -121,7 +121,7 @@ class _Adoption:
             return
 
         services, settings = self._services, self._services.settings
-        await services.rejected.send(self._copy.text)
+        await services.rejected.keep(self._copy.text)
         first = transitions.adopted(request, self._inserted_at, self._now, settings)
         final = transitions.finished(first, self._now, Ending(Status.FAILED, error))
         due_at = after(self._now, settings.lease_seconds)
