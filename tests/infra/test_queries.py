@@ -126,8 +126,10 @@ def test_the_source_was_read() -> None:
     assert {"requestId", "offerId", "correlationId"} <= emitted_names.span_attributes()
     events = emitted_names.events()
     assert {"cancel.accepted", "poll.tick", "token.unavailable"} <= set(events)
-    assert {"requestId", "cause"} <= events["cancel.deferred"]
-    assert {"fault", "where", "scope"} == events["token.unavailable"]
+    assert {"requestId", "cause", "lastMessage"} <= events["cancel.deferred"]
+    assert {"messageId", "requestId", "receipts"} <= events["adoption.adopted"]
+    assert {"place", "status", "isAway", "fault"} <= events["poll.not_sent"]
+    assert {"fault", "where", "scope"} <= events["token.unavailable"]
 
 
 def test_a_renamed_metric_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,11 +147,11 @@ def test_a_renamed_metric_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_renamed_event_or_field_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """An event that is no longer logged, or logged without a field, fails the check."""
-    reading = readings()["poison-events"]
+    reading = readings()["rejection-events"]
     found = emitted_names.events()
-    fewer = {name: fields for name, fields in found.items() if name != "poison.unclaimed"}
+    fewer = {name: fields for name, fields in found.items() if name != "adoption.adopted"}
     monkeypatch.setattr(emitted_names, "events", lambda: fewer)
-    assert {"poison.unclaimed"} == unknown_names(reading)
+    assert {"adoption.adopted"} == unknown_names(reading)
     without = {**found, "cancel.invalid": found["cancel.invalid"] - {"code"}}
     monkeypatch.setattr(emitted_names, "events", lambda: without)
     assert {"code"} == unknown_dimensions(reading)
