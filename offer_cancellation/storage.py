@@ -99,7 +99,8 @@ class SendQueue:
         try:
             await self._client.create_queue()
         except ResourceExistsError as error:
-            if error.error_code != "QueueAlreadyExists":  # it is just being deleted
+            # 409 is also said of a queue that is just being deleted.
+            if getattr(error, "error_code", None) != "QueueAlreadyExists":
                 raise
 
 

@@ -13,6 +13,7 @@ from offer_cancellation.clock import after
 from offer_cancellation.ledger.record import Record
 from offer_cancellation.portal.answer import Answer, Cause, Reply
 from offer_cancellation.portal.location import Trusted, Untrusted, resolve
+from offer_cancellation.portal.look import Look, look
 from offer_cancellation.services import Services
 from offer_cancellation.status import Ending
 from poll_timer.decisions import Pending, interpret_poll
@@ -42,12 +43,9 @@ class Polled:
         if record.location != before.location:
             log.event(logger, "poll.moved", **fields)
         if self.untrusted:
-            reason = self.untrusted.reason
-            log.event(logger, "poll.untrusted_location", **fields, reason=reason)
-        if reason := record.new_reason_fields(before):
-            log.event(
-                logger, "poll.answer", **fields, **reason, isUnderstood=not self.not_understood
-            )
+            log.event(logger, "poll.untrusted_location", **fields, reason=self.untrusted.reason)
+        if news := record.new_reason_fields(before):
+            log.event(logger, "poll.answer", **fields, **news, isUnderstood=not self.not_understood)
 
 
 class PollSlots:
@@ -73,7 +71,7 @@ class Poller:
     slots: PollSlots
 
     async def poll(self, record: Record) -> Polled | NotPolled:
-        """One GET of the record's location, or of its offer's list without one."""
+        """One GET of the record's location, or a look at its offer without one."""
         services, settings = self.services, self.services.settings
         location = self._location(record)
         if isinstance(location, Untrusted):
@@ -126,10 +124,12 @@ class Poller:
 
         return resolve(record.location, portal.url("/api/"), settings.api_version)
 
-    async def _read(self, record: Record, location: Trusted | None, start_by: float) -> Reply:
+    async def _read(
+        self, record: Record, location: Trusted | None, start_by: float
+    ) -> Reply | Look:
         portal = self.services.portal
         if location is None:
-            return await portal.submissions(record.publisher_id, record.offer_id, start_by)
+            return await look(portal, record, start_by=start_by)
 
         return await portal.read(location.target, start_by)
 
@@ -140,8 +140,9 @@ class Poller:
         return record.is_past_deadline(now) and now < limit
 
 
-def _count(reply: Reply) -> None:
-    if isinstance(reply, Answer):
-        telemetry.polled(str(reply.status))
-    elif reply.cause is not Cause.THROTTLED:
-        telemetry.polled(reply.cause.value)
+def _count(reply: Reply | Look) -> None:
+    answer = reply.reply if isinstance(reply, Look) else reply
+    if isinstance(answer, Answer):
+        telemetry.polled(str(answer.status))
+    elif answer.cause is not Cause.THROTTLED:
+        telemetry.polled(answer.cause.value)

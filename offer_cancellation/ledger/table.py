@@ -255,13 +255,11 @@ def _step(before: Record, after: Record, writer: str) -> tuple[list[Operation], 
     old, new = due_row(before), due_row(after)
     if new and new != old:  # another row, or another status in it
         writes.append(transactions.put(entity.to_due_row(after)))
-    removals = [transactions.delete(old.bucket, old.row_key)] if _is_replaced(old, new) else []
+    removals = []
+    if old and not old.is_same_row(new):
+        removals.append(transactions.delete(old.bucket, old.row_key))
 
     return writes, removals
-
-
-def _is_replaced(old: DueRow | None, new: DueRow | None) -> bool:
-    return old is not None and not old.is_same_row(new)
 
 
 def _any_status(*, is_final: bool) -> str:

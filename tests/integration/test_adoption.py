@@ -10,6 +10,9 @@ import pytest
 
 from local.portal.script import Answer
 from offer_cancellation.errors import StorageError
+from offer_cancellation.storage import Copy, PoisonQueue
+from poll_timer.adoption import adopt_given_up
+from poll_timer.sends import Sends
 from tests.integration.faulty_proxy import Proxied
 from tests.integration.harness import PUBLISHER, REQUEST_ID, Harness, MakeHarness
 
@@ -247,6 +250,24 @@ class _Away:
         await self._real.close()
 
 
+class _Noted:
+    """The poison queue, which notes how long a copy is hidden, and shows it again at once."""
+
+    def __init__(self, real: PoisonQueue, hidden: list[int]) -> None:
+        self._real, self._hidden = real, hidden
+
+    async def receive(self, hidden_seconds: int) -> list[Copy]:
+        """Receives, and shows the copies again."""
+        copies = await self._real.receive(hidden_seconds)
+        for copy in copies:
+            await self._real.hide(copy, 0)
+        return copies
+
+    async def hide(self, _: Copy, seconds: int) -> None:
+        """Notes how long."""
+        self._hidden.append(seconds)
+
+
 async def test_two_ticks_at_once(harness: Harness, make_harness: MakeHarness) -> None:
     """No copy is settled twice in a way that shows: one record, one POST, one id."""
     harness.script(cancel=[Answer(200)])
@@ -276,13 +297,17 @@ async def test_a_spent_receipt_is_no_fault(harness: Harness, caplog: Any) -> Non
 async def test_a_copy_is_hidden_longer_each_time(harness: Harness) -> None:
     """One minute, two, four, at most an hour: a copy that kills its reader does so more rarely."""
     await harness.give_up("no JSON")
-    (copy,) = await harness.services.poison.receive(0)
-    (copy,) = await harness.services.poison.receive(0)
-    assert 2 == copy.receipts
+    hidden: list[int] = []
+    no_outcomes = dataclasses.replace(
+        harness.services,
+        outcomes=_Away(harness.services.outcomes),
+        poison=_Noted(harness.services.poison, hidden),
+    )
 
-    await harness.services.poison.hide(copy, 120)
+    for _ in range(8):
+        await adopt_given_up(no_outcomes, Sends("outcomes"))
 
-    assert [] == await harness.poison()
+    assert [120, 240, 480, 960, 1920, 3600, 3600] == hidden
 
 
 async def test_adopted_is_logged(harness: Harness, caplog: pytest.LogCaptureFixture) -> None:

@@ -12,7 +12,7 @@ from offer_cancellation.ledger.record import Record
 from offer_cancellation.ledger.table import due_row
 from offer_cancellation.status import Ending, Status
 from tests.integration.faulty_proxy import Loss, Proxied
-from tests.integration.harness import Harness, MakeHarness
+from tests.integration.harness import LEASE, Harness, MakeHarness
 
 
 async def claimed(harness: Harness, request_id: str = "r-1") -> Record:
@@ -69,12 +69,15 @@ async def test_removals_travel_with_other_writes(proxied: Proxied) -> None:
     before = await claimed(harness)
     after = await harness.services.ledger.save(before, over(before, harness))
     harness.services.ledger.remove_soon(own_row(after))
+    same_bucket = RecordKey.of(before.request_id).bucket
+    neighbour = next(n for n in map(str, range(999)) if RecordKey.of(n).bucket == same_bucket)
     proxied.table.requests.clear()
 
-    await harness.services.ledger.save(after, replace(after, due_at=harness.clock.at(900)))
+    await claimed(harness, neighbour)
 
     assert 1 == len(proxied.table.requests)
-    assert await harness.due_at(900)
+    assert [] == await harness.due_rows()
+    assert await harness.due_at(LEASE, neighbour)
 
 
 async def test_a_removal_goes_by_itself_within_a_second(harness: Harness) -> None:
