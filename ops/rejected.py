@@ -75,14 +75,16 @@ async def _take(
 async def _each(rejected: QueueClient) -> AsyncGenerator[QueueMessage, None]:
     """Every message once, hidden until this ends: a peek would show the oldest 32 alone."""
     received = dict[str, QueueMessage]()
+    pages = rejected.receive_messages(messages_per_page=PAGE, visibility_timeout=_HIDDEN_SECONDS)
     try:
-        async for message in rejected.receive_messages(
-            messages_per_page=PAGE, visibility_timeout=_HIDDEN_SECONDS
-        ):
-            if message.id in received:  # once round: it is visible again
+        async for page in pages.by_page():
+            messages = [message async for message in page]
+            new = [message for message in messages if message.id not in received]
+            received |= {message.id: message for message in messages}
+            for message in new:
+                yield message
+            if len(new) < len(messages):  # once round: it took longer than they are hidden
                 break
-            received[message.id] = message
-            yield message
     finally:
         await _show_again(rejected, list(received.values()))
 
