@@ -262,7 +262,13 @@ def test_what_follows_from_settings() -> None:
     assert (45, "asks-poison") == (loaded.lease_seconds, loaded.poison_queue)
 
 
-def test_of_the_process() -> None:
+def test_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """The process reads its environment once."""
-    assert isinstance(settings.settings(), Settings)
-    assert settings.settings() is settings.settings()
+    settings.settings.cache_clear()
+    monkeypatch.setenv("CANCEL_STORAGE", STORAGE["CANCEL_STORAGE"])
+    first = settings.settings()
+
+    monkeypatch.setenv("CANCEL_STORAGE", "read no more")
+
+    assert load(STORAGE).storage == first.storage
+    assert first is settings.settings()
