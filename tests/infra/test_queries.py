@@ -30,7 +30,7 @@ WRONG = {
 
 @cache
 def wrong_readings() -> dict[str, Reading]:
-    """What the parser says of the wrong queries; one process for all, it takes a second to start."""
+    """What the parser says of the wrong queries, in one process: it takes a second to start."""
     return resolve(WRONG)
 
 

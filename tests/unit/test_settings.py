@@ -6,7 +6,7 @@ import pytest
 
 from offer_cancellation import settings
 from offer_cancellation.errors import SettingsError
-from offer_cancellation.settings import Settings, load
+from offer_cancellation.settings import load
 from tests.unit.samples import GUID
 
 STORAGE = {"CANCEL_STORAGE": "UseDevelopmentStorage=true"}
