@@ -79,6 +79,7 @@ def _answer(status: int, body: object = None, **headers: str) -> Handler:
     return handler
 
 
+# Those that lead to the twin, and one for each reason; the unit tests have the others.
 HOSTILE = [
     "http://{twin}/api/operations/1",
     "https://{twin}/api/operations/1",
@@ -92,33 +93,11 @@ HOSTILE = [
     "http://{twin}#@{api}/api/operations/1",
     "http://{twin}?@{api}/api/operations/1",
     "http://user:secret@{api}/api/operations/1",
-    "http://[::1]:1/api/operations/1",
-    "http://[::ffff:127.0.0.1]:1/api/operations/1",
-    "http://2130706433/api/operations/1",
-    "http://0x7f.1/api/operations/1",
-    "http://127.0.0.1.nip.test/api/operations/1",
-    "http://cloudpartner.\u0430zure.com/api/operations/1",
     "http://cloudpartner\u3002azure\u3002com/api/operations/1",
-    "ftp://{api}/api/operations/1",
-    "file:///etc/passwd",
-    "javascript:alert(1)",
-    "data:application/json,{}",
     "http://{api}/other/operations/1",
-    "http://{api}/api/../other",
-    "http://{api}/api/%2e%2e/other",
     "http://{api}/api/%252e%252e/other",
-    "http://{api}/api/.%2e/other",
-    "http://{api}/api/..%2fother",
-    "http://{api}/api/%5c..%5cother",
-    "http://{api}/api/a/./b",
-    "http://{api}/%61pi/../x",
-    "http://{api}/apiX/1",
-    "http://{api}/API/1",
-    "http://{api}:1/api/operations/1",
-    "http://{api}/api/operations/\t1",
     "http://{api}/api/" + "x" * 8192,
     "http://[",
-    "http://{api}:port/api/1",
 ]
 
 
