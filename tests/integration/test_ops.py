@@ -9,13 +9,13 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import ops.poison
 import pytest
 from azure.core.exceptions import HttpResponseError
-from azure.data.tables import TableEntity
 from azure.data.tables.aio import TableClient
 from azure.storage.queue.aio import QueueClient
 from ops.poison import drop, put_back, show_oldest
@@ -26,13 +26,12 @@ import ops.rerun
 from local.portal.script import Answer
 from offer_cancellation.clock import after, rfc3339
 from offer_cancellation.ledger.keys import DueRow, RecordKey
-from offer_cancellation.ledger.record import Record
-from offer_cancellation.ledger.table import Ledger
 from ops.command import amount, show
 from ops.extend import extend
 from ops.remove import remove
 from ops.rerun import rerun
 from ops.storage import MissingVariableError, open_queues, open_table, variables
+from tests.integration.faulty_proxy import Proxied
 from tests.integration.harness import PUBLISHER, REQUEST_ID, Harness
 
 ROOT = Path(__file__).parents[2]
@@ -66,6 +65,12 @@ async def _extend(harness: Harness, hours: float) -> list[str]:
 
 async def _remove(harness: Harness, days: float, *, delete: bool = False) -> list[str]:
     return await _all(remove(harness.table, harness.clock(), days, delete=delete))
+
+
+def _through(proxied: Proxied) -> TableClient:
+    """The table as a command reaches it through the proxy."""
+    storage = str(proxied.harness.clients.settings.storage)
+    return TableClient.from_connection_string(storage, proxied.harness.table.table_name)
 
 
 def _poison(harness: Harness) -> QueueClient:
@@ -295,20 +300,19 @@ async def test_extend_what_cannot_be_read(
     assert edited == await harness.record()
 
 
-async def test_somebody_is_faster(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_somebody_is_faster(proxied: Proxied) -> None:
     """What is written between reading and writing is kept, and the request is named."""
+    harness = proxied.harness
     await _rejected(harness, Answer(429))
     await harness.submit(requestId=OTHER)
-    save = Ledger.save
-
-    async def save_late(ledger: Ledger, before: Record, after: Record) -> Record:
-        await harness.edit(before.request_id, CorrelationId="edited")
-        return await save(ledger, before, after)
-
-    monkeypatch.setattr(Ledger, "save", save_late)
-    expected = [f"{REQUEST_ID} is left alone: somebody has just changed it"]
-    assert expected == await _rerun(harness, REQUEST_ID)
-    assert [f"{OTHER} has just moved: run this again"] == await _extend(harness, 48)
+    async with _through(proxied) as table:
+        for name in (REQUEST_ID, OTHER):
+            edit = partial(harness.edit, name, CorrelationId="edited")
+            proxied.table.interrupt("$batch", edit)
+        expected = [f"{REQUEST_ID} is left alone: somebody has just changed it"]
+        assert expected == await _all(rerun(table, harness.clock(), 24, [REQUEST_ID]))
+        expected = [f"{OTHER} has just moved: run this again"]
+        assert expected == await _all(extend(table, harness.clock(), 48))
     records = [await harness.record(name) for name in (REQUEST_ID, OTHER)]
     assert [("edited", 1)] * 2 == [(one["CorrelationId"], one["Run"]) for one in records]
 
@@ -374,21 +378,15 @@ async def test_remove_what_is_owed(harness: Harness) -> None:
     assert _removed(1) == await _remove(harness, 7, delete=True)
 
 
-async def test_remove_what_has_just_changed(
-    harness: Harness, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_remove_what_has_just_changed(proxied: Proxied) -> None:
     """A record that is written between reading and removing stays."""
+    harness = proxied.harness
     await _rejected(harness)
     harness.clock.advance(9 * DAY)
-    delete_entity = TableClient.delete_entity
-
-    async def delete_late(table: TableClient, row: TableEntity, **options: Any) -> None:
-        await _rerun(harness, REQUEST_ID)
-        await delete_entity(table, row, **options)
-
-    monkeypatch.setattr(TableClient, "delete_entity", delete_late)
-    expected = [f"left alone: {REQUEST_ID} has just changed", *_removed(0)]
-    assert expected == await _remove(harness, 7, delete=True)
+    async with _through(proxied) as table:
+        proxied.table.interrupt("DELETE ", lambda: _rerun(harness, REQUEST_ID))
+        expected = [f"left alone: {REQUEST_ID} has just changed", *_removed(0)]
+        assert expected == await _all(remove(table, harness.clock(), 7, delete=True))
     assert 2 == (await harness.record())["Run"]
 
 

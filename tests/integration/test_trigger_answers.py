@@ -8,7 +8,7 @@ from email.utils import format_datetime
 import pytest
 
 from local.portal.script import Answer, Fault
-from tests.integration.harness import FIRST_WAIT, Harness, MakeHarness
+from tests.integration.harness import FIRST_WAIT, SHORT_TIMEOUT, Harness, MakeHarness
 
 FORBIDDEN = {"error": {"code": "Forbidden", "message": "no such permission"}}
 HTML = "<html><body><h1>Bad</h1><p>Gateway &amp; more</p></body></html>"
@@ -30,7 +30,7 @@ async def test_a_200_ends_the_request_canceled(harness: Harness, status: int) ->
     assert await harness.waiting() == []
 
 
-@pytest.mark.parametrize("status", [400, 403, 404, 405, 409, 410, 412, 422])
+@pytest.mark.parametrize("status", [403, 409])
 async def test_a_definitive_4xx_rejects(harness: Harness, status: int) -> None:
     """Never retried; code and message of the body reach record and event."""
     harness.script(cancel=[Answer(status, FORBIDDEN)])
@@ -101,10 +101,9 @@ async def test_waits_grow_until_the_longest(harness: Harness) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "wait"),
-    [("7", 7), ("0", 1), ("86400", 3600), ("soon", FIRST_WAIT), ("-5", FIRST_WAIT)],
+    ("status", "asked", "wait"),
+    [(429, "7", 7), (503, "0", 1), (429, "86400", 3600), (503, "soon", FIRST_WAIT)],
 )
-@pytest.mark.parametrize("status", [429, 503])
 async def test_retry_after_wins(harness: Harness, status: int, asked: str, wait: float) -> None:
     """Retry-After in seconds, within 1 s and 1 h; what cannot be read is ignored."""
     harness.script(cancel=[Answer(status, headers={"Retry-After": asked})])
@@ -177,7 +176,7 @@ async def test_a_fresh_token_that_cannot_be_had_defers(harness: Harness) -> None
     await harness.holds("deferred", HttpStatus=401, Attempts=2, Uncertain=False)
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("status", [302, 308])
 async def test_a_redirect_rejects(harness: Harness, status: int) -> None:
     """Redirects are never followed: of the POST a definitive answer."""
     harness.script(
@@ -214,7 +213,7 @@ async def test_a_body_that_cannot_be_read_leaves_the_status(
 
 async def test_a_slow_body_does_not_hold_the_call(make_harness: MakeHarness) -> None:
     """PARTNER_API_TIMEOUT_SECONDS is the whole call, body included."""
-    harness = make_harness(PARTNER_API_TIMEOUT_SECONDS="1")
+    harness = make_harness(**SHORT_TIMEOUT)
     harness.script(cancel=[Answer(200, FORBIDDEN, fault=Fault.TRICKLE, delay_seconds=0.5)])
 
     async with asyncio.timeout(10):  # the whole body would take 35 s

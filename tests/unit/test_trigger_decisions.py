@@ -5,7 +5,6 @@ import json
 import pytest
 
 from cancel_trigger.decisions import (
-    NO_TIME,
     Accept,
     Date,
     Defer,
@@ -343,8 +342,3 @@ def test_by_age(created_at: float | None, is_new: bool) -> None:
     """New is what began after the first attempt; none: it counts as old."""
     found = by_age(_running(created_at), NOW, answer(200))
     assert is_new is isinstance(found, Ending)
-
-
-def test_no_time() -> None:
-    """An invocation that would outlive its lease defers instead."""
-    assert Defer("no-time") == NO_TIME
