@@ -111,7 +111,7 @@ class LedgerView:
     async def remove_due_rows(self, request_id: str = REQUEST_ID) -> None:
         """Deletes the due rows of a request by hand."""
         for key in await self.due_rows(request_id):
-            await self.table.delete_entity(keys.bucket(request_id), key)
+            await self.table.delete_entity(RecordKey.of(request_id).bucket, key)
 
     async def add_due_row(self, seconds: float, request_id: str = REQUEST_ID) -> None:
         """Inserts one more due row, so many seconds after the start."""
