@@ -24,6 +24,19 @@ class Status(StrEnum):
         return self not in (Status.SUBMITTING, Status.ACCEPTED, Status.DEFERRED)
 
 
+class ErrorCode(StrEnum):
+    """The codes of errors that the app itself finds; others are the API's own."""
+
+    INVALID_REQUEST = "InvalidRequest"
+    REQUEST_ID_REUSED = "RequestIdReused"
+    OPERATION_NOT_RUNNING = "OperationNotRunning"
+    UNTRUSTED_LOCATION = "UntrustedLocation"
+    OPERATION_FAILED = "OperationFailed"
+    DEADLINE_PASSED = "DeadlinePassed"
+    ABANDONED = "Abandoned"
+    INTERNAL_ERROR = "InternalError"
+
+
 @dataclass(frozen=True, slots=True)
 class Error:
     """Why a request did not end `canceled`: a code for programs, a message for people."""

@@ -51,12 +51,17 @@ class Record:
     operation_status: str | None = None
     error_code: str | None = None
     error_message: str | None = None
+    last_status: int | None = None  # what the last answer said that did not end the request
+    last_code: str | None = None
+    last_message: str | None = None
 
     lease_until: datetime | None = None
     first_attempt_at: datetime | None = None
     accepted_at: datetime | None = None
     next_try_at: datetime | None = None
-    refused_since: datetime | None = None  # since when polls had no answer but 400, 403, 404, 410
+    # Since when a POST after an uncertain attempt, or the polls, had no answer but a refusal.
+    refused_since: datetime | None = None
+    uncertain_since: datetime | None = None  # begin of the first uncertain attempt of this run
     finished_at: datetime | None = None
     due_at: datetime | None = None
 
