@@ -5,13 +5,13 @@ host delivers the message again. Everything else ends with the message handled.
 """
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Self
 
 from azure.core.exceptions import AzureError
 
-from cancel_trigger import attempt, rejection
+from cancel_trigger import rejection
+from cancel_trigger.claim import Claim
 from cancel_trigger.decisions import Accept, Defer
 from cancel_trigger.meeting import Meeting, meet
 from cancel_trigger.message import Message
@@ -33,24 +33,6 @@ from offer_cancellation.status import Ending, Error, Status
 logger = logging.getLogger(__name__)
 
 LAST_DELIVERY = 5  # a bug that comes back this often ends the request
-
-
-@dataclass(slots=True)
-class Claim:
-    """The record that this invocation holds, as far as it has got: `stored` is in the table."""
-
-    stored: Record
-    current: Record
-
-    @classmethod
-    def of(cls, record: Record) -> Self:
-        """A claim that has not got anywhere yet."""
-        return cls(record, record)
-
-    @property
-    def has_posted(self) -> bool:
-        """Whether its POST has begun: what came of it is not in the table."""
-        return self.current.attempts > self.stored.attempts
 
 
 async def handle(message: Message, clients: Clients) -> None:
@@ -150,25 +132,26 @@ class _Work:
 
     async def _submit(self, record: Record) -> None:
         self._claim = claim = Claim.of(record)
-        decision = await attempt.attempt(claim, self._clients)
+        decision = await claim.attempt(self._clients)
         now = self._clients.clock()
         record = claim.current
         match decision:
-            case Accept(http_status, location, asked):
-                next_poll = self._clients.backoff.until(now, 0, asked)
+            case Accept(http_status, location, retry_after):
+                next_poll = self._clients.backoff.until(now, 0, retry_after)
                 accepted = steps.accepted(record, now, next_poll, http_status, location)
                 await self._clients.ledger.save(claim.stored, accepted)
                 self._log("cancel.accepted", accepted)
             case Ending():
                 await self._settle(claim.stored, steps.finished(record, now, decision))
-            case Defer(cause, http_status, asked, until, uncertain):
+            case Defer(cause, http_status, retry_after, until, uncertain):
                 backoff = self._clients.backoff
                 until = (
                     backoff.spread(until, record.deferrals)
                     if until
-                    else backoff.until(now, record.deferrals, asked)
+                    else backoff.until(now, record.deferrals, retry_after)
                 )
                 later = steps.deferred(record, until, http_status, uncertain=uncertain)
+                later = replace(later, refused_since=decision.refused_since)
                 await self._clients.ledger.save(claim.stored, later)
                 telemetry.put_off(cause)
                 self._log("cancel.deferred", later, cause=cause)

@@ -94,10 +94,10 @@ class SteadyCredential:
     async def renew(self, *scopes: str, rejected: AccessToken | None) -> AccessToken:
         """A token other than the rejected one, or the rejected one where there is no other yet.
 
-        The source is asked at most once in 30 s. Raises TokenUnavailableError.
+        It is renewed at most once in 30 s. Raises TokenUnavailableError.
         """
-        while flight := self._flights.get(scopes):
-            await asyncio.shield(flight)  # it may bring another token
+        if scopes in self._flights:
+            await self._fetch(scopes)  # it may bring another token
 
         held, now = self._usable(scopes), self._clock()
         if held and rejected and held.token.token != rejected.token:
@@ -106,7 +106,6 @@ class SteadyCredential:
         if held and now < self._renew_from.get(scopes, now):
             return held.token
 
-        self._renew_from[scopes] = now + RETRY_SECONDS
         return await self._fetch(scopes, claims="{}")  # goes past the source's own cache
 
     async def close(self) -> None:
@@ -134,7 +133,7 @@ class SteadyCredential:
         result = await asyncio.shield(flight)  # one who gives up waiting does not end it
         if isinstance(result, TokenUnavailableError):
             raise TokenUnavailableError(
-                result.message, result.code, result.reason
+                result.message, result.code, result.detail
             ) from result.__cause__
 
         return result
@@ -151,7 +150,10 @@ class SteadyCredential:
         """Asks the source once; a failure is a value, since it may have many readers or none."""
         try:
             token = await self._source.get_token(*scopes, claims=claims)
-            self._held[scopes] = _Held.since(token, self._clock())
+            now = self._clock()
+            self._held[scopes] = _Held.since(token, now)
+            if claims:
+                self._renew_from[scopes] = now + RETRY_SECONDS
         except Exception as failure:  # noqa: BLE001 - a bare KeyError when the reply lacks a field
             return _unavailable(scopes[0], failure)
         finally:

@@ -36,13 +36,13 @@ class TokenUnavailableError(OfferCancellationError, ClientAuthenticationError):
     """No token could be had, and none is left that still holds.
 
     `code` is Entra's (`AADSTS…`) where its answer names one, else the type of what was raised;
-    `reason` is what the identity said, secrets masked.
+    `detail` is what the identity said, secrets masked.
     """
 
-    def __init__(self, text: str, code: str = "TokenUnavailable", reason: str = "") -> None:
+    def __init__(self, text: str, code: str = "TokenUnavailable", detail: str = "") -> None:
         super().__init__(text)
         self.code = code
-        self.reason = reason
+        self.detail = detail
 
 
 class LostUpdateError(OfferCancellationError):

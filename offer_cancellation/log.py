@@ -63,13 +63,13 @@ class _MaskingFactory:
 
     def __call__(self, *args: Any, **kwargs: Any) -> logging.LogRecord:  # noqa: ANN401
         record: logging.LogRecord = self._inner(*args, **kwargs)
-        if record.name.partition(".")[0] not in _LIBRARIES:
+        if (record.name or "").partition(".")[0] not in _LIBRARIES:
             return record
 
         text = record.getMessage()
-        if record.exc_info and record.exc_info[1]:
-            # Handlers print a traceback in ways of their own: its last line is kept as text.
-            text += f"; {type(record.exc_info[1]).__name__}: {record.exc_info[1]}"
+        if record.exc_info and (failure := record.exc_info[1]):
+            # Handlers print a traceback in ways of their own: what it says is kept as text.
+            text += f"; {type(failure).__name__}: {failure}; {fault_fields(failure)['where']}"
             record.exc_info = None
 
         record.msg, record.args = masked(text), ()

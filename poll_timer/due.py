@@ -19,14 +19,15 @@ from offer_cancellation.ledger.record import Record
 from offer_cancellation.ledger.table import DueRow, due_row
 from offer_cancellation.portal.answer import Answer, Cause, NoAnswer, Reply
 from offer_cancellation.portal.location import Trusted, Untrusted, resolve
+from offer_cancellation.portal.look import Look, look
 from offer_cancellation.settle import report, settle
 from offer_cancellation.status import Ending, Status
-from poll_timer.decisions import Pending, after_poll
+from poll_timer.decisions import Pending, interpret_poll
 from poll_timer.message import message_of
 
 logger = logging.getLogger(__name__)
 
-Poll = Callable[[Callable[[float], Awaitable[Reply]]], Awaitable[Reply | None]]
+Poll = Callable[[Callable[[float], Awaitable[Reply | Look]]], Awaitable[Reply | Look | None]]
 """Runs a call, which is told by when to begin, in a slot; None when no more polls begin."""
 
 
@@ -97,10 +98,11 @@ async def _poll(record: Record, clients: Clients, poll: Poll) -> str:
     reply = await poll(lambda start_by: _read(record, place, clients, start_by))
     if reply is None:
         return "waiting"
-    if not (isinstance(reply, NoAnswer) and reply.cause is Cause.THROTTLED):
-        telemetry.polled(str(reply.status) if isinstance(reply, Answer) else reply.cause.value)
+    last = reply.reply if isinstance(reply, Look) else reply
+    if not (isinstance(last, NoAnswer) and last.cause is Cause.THROTTLED):
+        telemetry.polled(str(last.status) if isinstance(last, Answer) else last.cause.value)
     now, settings = clients.clock(), clients.settings
-    decision = after_poll(reply, record, now, settings.poll_grace, settings.api_version)
+    decision = interpret_poll(reply, record, now, settings.poll_grace, settings.api_version)
     if isinstance(decision, Ending):
         counted = replace(record, polls=record.polls + 1)
         await _settle(record, steps.finished(counted, now, decision), clients)
@@ -108,7 +110,7 @@ async def _poll(record: Record, clients: Clients, poll: Poll) -> str:
     if not decision.polls and _may_wait_for_its_last_poll(record, clients, now):
         return "waiting"
     next_poll = _next_poll(decision, record, clients, now)
-    after_it = steps.pending(record, next_poll, decision.polls, decision.seen)
+    after_it = steps.pending(record, next_poll, decision.polls, decision.observation)
     if record.is_past_deadline(now):
         final = replace(steps.expired(after_it, now), due_at=record.due_at)
         await _settle(record, final, clients)
@@ -125,9 +127,11 @@ def _place(record: Record, clients: Clients) -> Trusted | Untrusted | None:
     return resolve(record.location, clients.portal.url("/api/"), clients.settings.api_version)
 
 
-async def _read(record: Record, place: Trusted | None, clients: Clients, start_by: float) -> Reply:
+async def _read(
+    record: Record, place: Trusted | None, clients: Clients, start_by: float
+) -> Reply | Look:
     if place is None:
-        return await clients.portal.submissions(record.publisher_id, record.offer_id, start_by)
+        return await look(clients.portal, record, start_by=start_by)
     return await clients.portal.read(place.target, start_by)
 
 
@@ -138,9 +142,9 @@ def _may_wait_for_its_last_poll(record: Record, clients: Clients, now: datetime)
 
 
 def _next_poll(decision: Pending, record: Record, clients: Clients, now: datetime) -> datetime:
-    if decision.until:
-        return clients.backoff.spread(decision.until, record.polls)
-    return clients.backoff.until(now, record.polls + 1, decision.asked)
+    if decision.paused_until:
+        return clients.backoff.spread(decision.paused_until, record.polls)
+    return clients.backoff.until(now, record.polls + 1, decision.retry_after)
 
 
 async def _settle(before: Record, final: Record, clients: Clients) -> None:

@@ -15,6 +15,7 @@ from offer_cancellation.clients import Clients
 from offer_cancellation.ledger.keys import BUCKETS
 from offer_cancellation.ledger.table import DueRow
 from offer_cancellation.portal.answer import Reply
+from offer_cancellation.portal.look import Look
 from poll_timer.due import work_on
 from poll_timer.poison import notice_poison
 from poll_timer.watch import look_around
@@ -106,7 +107,7 @@ class _Tick:
         finally:
             self._rows.release()
 
-    async def _poll(self, call: Callable[[float], Awaitable[Reply]]) -> Reply | None:
+    async def _poll(self, call: Callable[[float], Awaitable[Reply | Look]]) -> Reply | Look | None:
         async with self._polls:
             return None if self._is_late() else await call(self._started + START_WITHIN)
 
