@@ -69,7 +69,7 @@ async def _remove(harness: Harness, days: float, *, delete: bool = False) -> lis
 
 def _through(proxied: Proxied) -> TableClient:
     """The table as a command reaches it through the proxy."""
-    storage = str(proxied.harness.clients.settings.storage)
+    storage = str(proxied.harness.services.settings.storage)
     return TableClient.from_connection_string(storage, proxied.harness.table.table_name)
 
 
