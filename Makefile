@@ -11,10 +11,15 @@ PYTHON313 ?= $(shell for python in python3.13 "$${PYENV_ROOT:-$$HOME/.pyenv}"/ve
 # What runs in Microsoft's worker, which is there from Python 3.13 on.
 WORKER_SUITES := tests/conformance tests/agreement
 
+# Tests in several processes, each with servers of its own. A file stays in one process, in order;
+# the longest (chaos) comes first. One more process than cores: a third of the time is waiting.
+WORKERS ?= 3
+PARALLEL := --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder --durations=20
+
 # The modules that decide: pure, and covered to the last branch.
 DECISIONS := cancel_trigger/decisions.py,cancel_trigger/meeting.py,cancel_trigger/message.py,cancel_trigger/metadata.py,poll_timer/decisions.py,offer_cancellation/backoff.py,offer_cancellation/envelope.py,offer_cancellation/original.py,offer_cancellation/request.py,offer_cancellation/outcome.py,offer_cancellation/status.py,offer_cancellation/ledger/keys.py,offer_cancellation/ledger/record.py,offer_cancellation/ledger/entity.py,offer_cancellation/portal/answer.py,offer_cancellation/portal/location.py,offer_cancellation/portal/operation.py,offer_cancellation/portal/throttle.py
 
-.PHONY: help demo run stack test test-here test-worker test-313 test-rest-313 chaos soak check format lock install clean
+.PHONY: help demo run stack unit test test-here test-worker test-313 test-rest-313 chaos soak check format lock install clean
 
 help:  ## Show this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -28,22 +33,34 @@ run: install  ## Keep the local stack up, to send requests to
 stack: install  ## The same without the app, for `func start`; writes local.settings.json
 	@$(BIN)/python -m local.run --no-host --write-settings
 
-test: test-here test-worker  ## Run every test, with coverage; on Python 3.13, too, what needs the worker
+unit: .venv/.installed  ## Run the unit tests, in seconds: no server, no network
+	$(BIN)/python -m pytest --quiet tests/unit
+
+ifdef FILE
+test: install $(if $(findstring tests/infra,$(FILE)),.venv-infra/.installed)
+ifneq (,$(strip $(foreach suite,$(WORKER_SUITES),$(findstring $(suite),$(FILE)))))
+	@$(call on_313,$(FILE))
+else
+	$(BIN)/python -m pytest $(FILE)
+endif
+else
+test: test-here test-worker  ## Run every test, with coverage; FILE=tests/unit/test_x.py: just that
+endif
 
 test-here: install .venv-infra/.installed
-	$(BIN)/python -m pytest $(WORKER_SUITES:%=--ignore=%) --cov --cov-report=term
+	$(BIN)/python -m pytest $(WORKER_SUITES:%=--ignore=%) $(PARALLEL) --cov --cov-report=term
 	@echo "The decision modules, every branch:"
 	$(BIN)/python -m coverage report --include=$(DECISIONS) --fail-under=100
 
 test-313: test-worker test-rest-313  ## Run the unit, integration and worker tests on Python 3.13
 
 test-worker: node_modules/.installed
-	@$(call on_313,$(WORKER_SUITES))
+	@$(call on_313,$(WORKER_SUITES) $(PARALLEL))
 
 test-rest-313: node_modules/.installed
-	@$(call on_313,tests/unit tests/integration)
+	@$(call on_313,tests/unit tests/integration $(PARALLEL))
 
-# Runs suites on Python 3.13; the only tests that are ever left out, and never quietly.
+# Runs pytest on Python 3.13; the only tests that are ever left out, and never quietly.
 define on_313
 if [ -z "$(PYTHON313)" ]; then \
 	echo "*** NOT RUN, there is no Python 3.13 (make PYTHON313=/path/to/python3.13 …): $(1) ***"; \

@@ -63,7 +63,7 @@ class _MaskingFactory:
 
     def __call__(self, *args: Any, **kwargs: Any) -> logging.LogRecord:  # noqa: ANN401
         record: logging.LogRecord = self._inner(*args, **kwargs)
-        if record.name.partition(".")[0] not in _LIBRARIES:
+        if (record.name or "").partition(".")[0] not in _LIBRARIES:
             return record
 
         text = record.getMessage()

@@ -24,6 +24,34 @@ _SERVER_ERRORS = 400
 _MAX_CODES = 50
 _codes = {"none", *ErrorCode}
 
+# What alerts and workbook can ask for: the metrics with their attributes, the spans of a request's
+# steps, and what any span can carry.
+METRICS = {
+    "offer_cancellation.requests": frozenset({"status", "code"}),
+    "offer_cancellation.polls": frozenset({"answer"}),
+    "offer_cancellation.deferrals": frozenset({"cause"}),
+    "offer_cancellation.token_failures": frozenset[str](),
+    "offer_cancellation.api.duration": frozenset({"operation", "answer"}),
+    "offer_cancellation.tick.duration": frozenset[str](),
+    "offer_cancellation.poison.depth": frozenset[str](),
+    "offer_cancellation.pending.count": frozenset[str](),
+    "offer_cancellation.pending.oldest_age": frozenset[str](),
+}
+STEPS = frozenset({"cancel.submit", "cancel.poll"})
+SPAN_ATTRIBUTES = frozenset(
+    {
+        "requestId",
+        "offerId",
+        "correlationId",
+        "operation",
+        "http.request.method",
+        "http.response.status_code",
+        "server.address",
+        "server.port",
+        "error.type",
+    }
+)
+
 _requests = _meter.create_counter(
     "offer_cancellation.requests", "{request}", "Requests that ended, by status and code"
 )

@@ -1,6 +1,6 @@
-"""What the app tells about itself, read from its source: metrics, spans and log events.
+"""What the app tells about itself: metrics and spans as it declares them, log events as logged.
 
-Nothing is imported or run; a name that is not written out as a text is not found.
+Log events are read from the source: a name that is not written out as a text is not found.
 """
 
 import ast
@@ -9,59 +9,27 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from offer_cancellation import telemetry
 from tests.infra.files import ROOT
 
 PACKAGES = ("offer_cancellation", "cancel_trigger", "poll_timer")
-TELEMETRY = ROOT / "offer_cancellation" / "telemetry.py"
 EVENT = re.compile(r"(cancel|poll|outcome|adoption|ledger|api|token)\.[a-z_]+")
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-@cache
-def metrics() -> dict[str, set[str]]:
-    """The metrics of telemetry.py, each with the attributes that it is given."""
-    tree = _tree(TELEMETRY)
-    variables = {
-        statement.targets[0].id: _text(statement.value.args[0])
-        for statement in tree.body
-        if isinstance(statement, ast.Assign)
-        and isinstance(statement.targets[0], ast.Name)
-        and isinstance(statement.value, ast.Call)
-        and _called(statement.value).startswith("create_")
-    }
-    found: dict[str, set[str]] = {name: set() for name in variables.values()}
-
-    for function in _functions(tree):
-        for call in _calls(function):
-            owner = call.func.value if isinstance(call.func, ast.Attribute) else None
-            if isinstance(owner, ast.Name) and owner.id in variables:
-                for argument in call.args[1:]:
-                    found[variables[owner.id]] |= _keys(argument, function)
-
-    return found
+def metrics() -> dict[str, frozenset[str]]:
+    """The metrics, each with the attributes that it is given."""
+    return dict(telemetry.METRICS)
 
 
-@cache
-def spans() -> set[str]:
+def spans() -> frozenset[str]:
     """The names of the spans of a request's steps."""
-    return {
-        _text(call.args[0])
-        for call in _calls(_tree(TELEMETRY))
-        if _called(call) in ("_step", "start_as_current_span") and _is_text(call.args[0])
-    }
+    return telemetry.STEPS
 
 
-@cache
-def span_attributes() -> set[str]:
+def span_attributes() -> frozenset[str]:
     """The attributes that spans are given."""
-    tree = _tree(TELEMETRY)
-    found = {_text(call.args[0]) for call in _calls(tree) if _called(call) == "set_attribute"}
-
-    for function in _functions(tree):
-        for name in ("given", "attributes"):
-            found |= _keys(ast.Name(name), function)
-
-    return found
+    return telemetry.SPAN_ATTRIBUTES
 
 
 @cache
@@ -69,7 +37,7 @@ def events() -> dict[str, set[str]]:
     """The log events of the app, each with its fields."""
     found: dict[str, set[str]] = {}
 
-    for path in (path for path in _sources() if path != TELEMETRY):
+    for path in _sources():
         for name, fields in _events(_tree(path)):
             found.setdefault(name, set()).update(fields)
 
@@ -215,7 +183,9 @@ def _text(node: ast.expr) -> str:
 
 def _sources() -> Iterator[Path]:
     for package in PACKAGES:
-        yield from sorted((ROOT / package).rglob("*.py"))
+        for path in sorted((ROOT / package).rglob("*.py")):
+            if path.name != "telemetry.py":  # its names are spans
+                yield path
 
 
 def _tree(path: Path) -> ast.Module:

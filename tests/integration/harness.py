@@ -41,13 +41,17 @@ __all__ = [
     "OPERATION",
     "PUBLISHER",
     "REQUEST_ID",
+    "SHORT_TIMEOUT",
     "Harness",
     "MakeHarness",
     "Surroundings",
+    "timeout_for",
 ]
 
 OPERATION = "56615b67-2185-49fe-80d2-c4ddf77bb2e8"
 FIRST_WAIT = 22.5  # seconds: the first backoff at the default settings and a jitter of 0.5
+# Where a call has to time out; elsewhere it has 100 s, which no busy machine takes.
+SHORT_TIMEOUT = {"PARTNER_API_TIMEOUT_SECONDS": "2"}
 _HIDDEN_SECONDS = 300
 _PAGE = 32
 
@@ -65,6 +69,11 @@ class Surroundings:
 
 MakeHarness = Callable[..., "Harness"]
 """Settings by name; `like` a harness: one more process of the same app."""
+
+
+def timeout_for(answer: Answer) -> dict[str, str]:
+    """The settings for an answer of the portal: a short time-out where it hangs."""
+    return SHORT_TIMEOUT if answer.fault is Fault.HANG else {}
 
 
 class Harness(LedgerView):

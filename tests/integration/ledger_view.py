@@ -95,7 +95,7 @@ class LedgerView:
         row = await self.table.get_entity(*record_keys(request_id))
         return str(row.metadata["etag"])
 
-    async def edit(self, request_id: str = REQUEST_ID, **columns: Any) -> None:
+    async def edit(self, request_id: str = REQUEST_ID, /, **columns: Any) -> None:
         """Changes columns of a record by hand; None removes one."""
         row = await self.table.get_entity(*record_keys(request_id))
         for name, value in columns.items():
@@ -107,6 +107,11 @@ class LedgerView:
     async def remove_record(self, request_id: str = REQUEST_ID) -> None:
         """Deletes a record by hand, and not its due row."""
         await self.table.delete_entity(*record_keys(request_id))
+
+    async def remove_due_rows(self, request_id: str = REQUEST_ID) -> None:
+        """Deletes the due rows of a request by hand."""
+        for key in await self.due_rows(request_id):
+            await self.table.delete_entity(RecordKey.of(request_id).bucket, key)
 
     async def add_due_row(self, seconds: float, request_id: str = REQUEST_ID) -> None:
         """Inserts one more due row, so many seconds after the start."""

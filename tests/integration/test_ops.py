@@ -7,16 +7,13 @@ import itertools
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from azure.core.exceptions import HttpResponseError
-from azure.core.pipeline import PipelineRequest, PipelineResponse
-from azure.core.pipeline.policies import AsyncHTTPPolicy
-from azure.core.rest import AsyncHttpResponse, HttpRequest
 from azure.data.tables.aio import TableClient
 from azure.storage.queue.aio import QueueClient
 
@@ -33,6 +30,7 @@ from ops.rejected import drop, list_all, put_back
 from ops.remove import remove
 from ops.rerun import rerun
 from ops.storage import MissingVariableError, open_queues, open_table, variables
+from tests.integration.faulty_proxy import Proxied
 from tests.integration.harness import PUBLISHER, REQUEST_ID, Harness
 
 ROOT = Path(__file__).parents[2]
@@ -67,6 +65,13 @@ async def _extend(harness: Harness, hours: float) -> list[str]:
 
 async def _remove(harness: Harness, days: float, *, delete: bool = False) -> list[str]:
     return await _all(remove(harness.table, harness.clock(), days, delete=delete))
+
+
+def _through(proxied: Proxied) -> TableClient:
+    """The table as a command reaches it through the proxy."""
+    storage = str(proxied.harness.services.settings.storage)
+
+    return TableClient.from_connection_string(storage, proxied.harness.table.table_name)
 
 
 def _rejected_queue(harness: Harness) -> QueueClient:
@@ -315,40 +320,14 @@ async def test_extend_what_cannot_be_read(
     assert edited == await harness.record()
 
 
-class WritesFirst(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
-    """Another writer: writes just before a client's first request of a method goes out."""
-
-    def __init__(self, method: str, write: Callable[[], Awaitable[object]]) -> None:
-        super().__init__()
-        self._method = method
-        self._write: Callable[[], Awaitable[object]] | None = write
-
-    async def send(
-        self, request: PipelineRequest[HttpRequest]
-    ) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
-        """Sends the request, the first one of the method after the write."""
-        write = self._write
-        if write and request.http_request.method == self._method:
-            self._write = None
-            await write()
-
-        return await self.next.send(request)
-
-
-def _table(harness: Harness, method: str, write: Callable[[], Awaitable[object]]) -> TableClient:
-    """The ledger's table, for an operator whom another writer is ahead of."""
-    return TableClient.from_connection_string(
-        harness.around.azurite.connection_string,
-        harness.table.table_name,
-        per_call_policies=[WritesFirst(method, write)],
-    )
-
-
-async def test_rerun_when_another_writer_is_faster(harness: Harness) -> None:
+async def test_rerun_when_another_writer_is_faster(proxied: Proxied) -> None:
     """What is written between reading and writing is kept, and the request is named."""
+    harness = proxied.harness
     await _rejected(harness)
 
-    async with _table(harness, "POST", lambda: harness.edit(CorrelationId="edited")) as table:
+    proxied.table.interrupt("$batch", lambda: harness.edit(CorrelationId="edited"))
+
+    async with _through(proxied) as table:
         lines = await _all(rerun(table, harness.clock(), 24, [REQUEST_ID]))
 
     assert [f"{REQUEST_ID} is left alone: another writer has just changed it"] == lines
@@ -356,12 +335,15 @@ async def test_rerun_when_another_writer_is_faster(harness: Harness) -> None:
     assert ("edited", 1) == (record["CorrelationId"], record["Run"])
 
 
-async def test_extend_when_another_writer_is_faster(harness: Harness) -> None:
+async def test_extend_when_another_writer_is_faster(proxied: Proxied) -> None:
     """The same: the request is named, so that the operator extends once more."""
+    harness = proxied.harness
     harness.script(cancel=[Answer(429)])
     await harness.submit()
 
-    async with _table(harness, "POST", lambda: harness.edit(CorrelationId="edited")) as table:
+    proxied.table.interrupt("$batch", lambda: harness.edit(CorrelationId="edited"))
+
+    async with _through(proxied) as table:
         lines = await _all(extend(table, harness.clock(), 48))
 
     assert [f"{REQUEST_ID} has just moved: run this again"] == lines
@@ -430,12 +412,15 @@ async def test_remove_what_is_owed(harness: Harness) -> None:
     assert _removed(1) == await _remove(harness, 7, delete=True)
 
 
-async def test_remove_what_has_just_changed(harness: Harness) -> None:
+async def test_remove_what_has_just_changed(proxied: Proxied) -> None:
     """A record that is written between reading and removing stays."""
+    harness = proxied.harness
     await _rejected(harness)
     harness.clock.advance(9 * DAY)
 
-    async with _table(harness, "DELETE", lambda: _rerun(harness, REQUEST_ID)) as table:
+    proxied.table.interrupt("DELETE ", lambda: _rerun(harness, REQUEST_ID))
+
+    async with _through(proxied) as table:
         lines = await _all(remove(table, harness.clock(), 7, delete=True))
 
     assert [f"left alone: {REQUEST_ID!r} has just changed", *_removed(0)] == lines

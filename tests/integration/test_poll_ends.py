@@ -9,7 +9,7 @@ from offer_cancellation import transitions
 from offer_cancellation.errors import StorageError
 from offer_cancellation.status import Ending, Status
 from tests.integration.faulty_proxy import Loss, Proxied
-from tests.integration.harness import FIRST_WAIT, REQUEST_ID, Harness, MakeHarness
+from tests.integration.harness import FIRST_WAIT, REQUEST_ID, Harness, MakeHarness, timeout_for
 
 RUNNING = Answer(200, {"status": "running"})
 MANY = 20  # more than the SDK tries; aiohttp itself repeats a GET or a DELETE once
@@ -87,7 +87,7 @@ async def test_at_the_deadline_one_last_poll_and_then_expired(
     make_harness: MakeHarness, answer: Answer
 ) -> None:
     """The next poll is never later than the deadline, and it is the last."""
-    harness = make_harness(PARTNER_API_TIMEOUT_SECONDS="1")
+    harness = make_harness(**timeout_for(answer))
     harness.accept(RUNNING, answer)
     await harness.submit(expiresAt=harness.clock.at(30).isoformat())
     await harness.tick_after(FIRST_WAIT)

@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from local.portal.script import Answer, Fault
-from tests.integration.harness import FIRST_WAIT, Harness, MakeHarness
+from tests.integration.harness import FIRST_WAIT, Harness, MakeHarness, timeout_for
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def free_port() -> int:
 @pytest.mark.parametrize("fault", [Fault.RESET_BEFORE, Fault.RESET_AFTER, Fault.HANG])
 async def test_a_call_that_was_sent_is_uncertain(make_harness: MakeHarness, fault: Fault) -> None:
     """A reset or a time-out after sending: the POST may have arrived, and counts."""
-    harness = make_harness(PARTNER_API_TIMEOUT_SECONDS="1")
+    harness = make_harness(**timeout_for(Answer(fault=fault)))
     harness.script(cancel=[Answer(fault=fault)])
 
     await harness.submit()

@@ -46,9 +46,9 @@ class _Wired:
             return value
         call = cast("Callable[..., Awaitable[Any]]", value)
 
-        async def wired(*arguments: Any) -> Any:
+        async def wired(*arguments: Any, **named: Any) -> Any:
             self._wire.step(f"before {self._name}.{attribute}")
-            result = await call(*arguments)
+            result = await call(*arguments, **named)
             self._wire.step(f"after {self._name}.{attribute}")
             return result
 

@@ -365,9 +365,9 @@ def test_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """The process reads its environment once."""
     settings.settings.cache_clear()
     monkeypatch.setenv("CANCEL_STORAGE", STORAGE["CANCEL_STORAGE"])
-
     first = settings.settings()
-    monkeypatch.setenv("CANCEL_QUEUE", "another")
 
+    monkeypatch.setenv("CANCEL_STORAGE", "read no more")
+
+    assert load(STORAGE).storage == first.storage
     assert first is settings.settings()
-    settings.settings.cache_clear()
