@@ -274,7 +274,6 @@ output STORAGE_ACCOUNT_NAME string = storage.outputs.name
 output STORAGE_ACCOUNT_ID string = storage.outputs.id
 output CANCEL_QUEUE string = cancelQueue
 output CANCEL_QUEUE_URL string = '${storage.outputs.queueEndpoint}${cancelQueue}'
-output POISON_QUEUE string = storage.outputs.poisonQueue
 output REJECTED_QUEUE string = storage.outputs.rejectedQueue
 output OUTCOME_QUEUE string = outcomeQueue
 output OUTCOME_QUEUE_URL string = '${storage.outputs.queueEndpoint}${outcomeQueue}'

@@ -212,7 +212,6 @@ def test_what_an_operator_needs_next_is_put_out() -> None:
         "STORAGE_ACCOUNT_ID",
         "CANCEL_QUEUE",
         "CANCEL_QUEUE_URL",
-        "POISON_QUEUE",
         "REJECTED_QUEUE",
         "OUTCOME_QUEUE",
         "OUTCOME_QUEUE_URL",
