@@ -45,7 +45,6 @@ def _handled(body: str) -> CancelRequest | InvalidRequest:
     names = [fault.field for fault in parsed.faults]
     log.event(logger, "cancel.invalid", logging.WARNING, messageId=message.id, fields=names)
     refusal = Refusal(
-        message_id=message.id,
         text=message.text,
         request_id=parsed.request_id,
         publisher_id=parsed.publisher_id,
