@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from cancel_trigger.message import Message
 from offer_cancellation import log
 from offer_cancellation.original import forms
-from offer_cancellation.outcome import Refusal, of_refusal
+from offer_cancellation.outcome_event import Refusal, of_refusal
 from offer_cancellation.request import CancelRequest, InvalidRequest, parse
 from tests.unit.hostile import SHAPES, in_base64
 from tests.unit.samples import NOW
