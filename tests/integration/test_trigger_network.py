@@ -186,10 +186,10 @@ async def test_the_post_behind_a_guard_has_a_connection_of_its_own(
 @pytest.mark.parametrize("host", ["cloudpartner..test", ".cloudpartner.test", "x" * 64 + ".test"])
 async def test_a_name_that_cannot_be_resolved_is_an_outage(harness: Harness, host: str) -> None:
     """Whatever the resolver raises: nothing was sent, and it is tried again later."""
-    app = harness.clients
+    app = harness.services
     settings = app.settings.model_copy(update={"api_url": f"https://{host}"})
     portal = Portal(settings, app.credentials.of(None), app.backoff, harness.clock)
-    harness.clients = replace(app, portal=portal)
+    harness.services = replace(app, portal=portal)
     await app.portal.close()
 
     await harness.submit()
@@ -217,7 +217,7 @@ async def test_a_post_is_sent_once(make_harness: MakeHarness, brusque: Brusque) 
     """On a dead connection it is lost, not repeated below the app."""
     harness = make_harness(PARTNER_API_URL=brusque.url, PARTNER_API_TIMEOUT_SECONDS="2")
     brusque.answers = {"cancel": [(503, {}), (200, {})]}
-    portal = harness.clients.portal
+    portal = harness.services.portal
     await portal.cancel("contoso", "one", None)
 
     reply = await portal.cancel("contoso", "two", None)
@@ -230,7 +230,7 @@ async def test_why_there_is_no_answer(make_harness: MakeHarness, free_port: int)
     """The reason is kept for people, without an address of e-mail or a query."""
     harness = make_harness(PARTNER_API_URL=f"http://127.0.0.1:{free_port}")
 
-    reply = await harness.clients.portal.cancel("contoso", "offer", None)
+    reply = await harness.services.portal.cancel("contoso", "offer", None)
 
     assert isinstance(reply, NoAnswer)
     assert reply.error is not None
@@ -242,7 +242,7 @@ async def test_why_there_is_no_token(harness: Harness) -> None:
     """The identity's answer is the reason."""
     harness.around.identity.down = True
 
-    reply = await harness.clients.portal.cancel("contoso", "offer", None)
+    reply = await harness.services.portal.cancel("contoso", "offer", None)
 
     assert isinstance(reply, NoAnswer)
     assert (Cause.TOKEN, False) == (reply.cause, reply.sent)
