@@ -29,7 +29,7 @@ _NAMED = re.compile(
     re.IGNORECASE,
 )
 _WORD = re.compile(r"(?<![\w.~-])[\w.~-]++")
-_JWT_HEADER_SIZE = 11  # characters, at least: `{"alg":…` in base64
+_JWT_HEADER_SIZE = 8  # characters, at least: the beginning of `{"alg":…` in base64
 _CLIENT_SECRET = re.compile(r"[\w.~-]{3}\dQ~[\w.~-]{31,34}")  # as Entra makes them
 _BASE64 = re.compile(r"(?<![A-Za-z0-9+/=])([A-Za-z0-9+/]{40,}+={1,2})(?![A-Za-z0-9+/=])")
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from cancel_trigger.message import Message
 from offer_cancellation import log
 from offer_cancellation.original import forms
-from offer_cancellation.outcome import Refusal, of_refusal
+from offer_cancellation.outcome_event import Refusal, of_refusal
 from offer_cancellation.request import CancelRequest, InvalidRequest, parse
 from tests.unit.hostile import SHAPES, in_base64
 from tests.unit.samples import NOW
@@ -45,7 +45,6 @@ def _handled(body: str) -> CancelRequest | InvalidRequest:
     names = [fault.field for fault in parsed.faults]
     log.event(logger, "cancel.invalid", logging.WARNING, messageId=message.id, fields=names)
     refusal = Refusal(
-        message_id=message.id,
         text=message.text,
         request_id=parsed.request_id,
         publisher_id=parsed.publisher_id,
