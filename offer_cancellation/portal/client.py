@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
 from http.cookiejar import CookieJar
-from typing import Any
 from urllib.parse import quote
 
 import aiohttp
@@ -254,7 +253,7 @@ class Portal:
 class _NoCookies(CookieJar):
     """Keeps no cookie, and never reads one: httpx would send them all back."""
 
-    def extract_cookies(self, response: Any, request: Any) -> None:  # noqa: ANN401
+    def extract_cookies(self, response: object, request: object) -> None:
         """Leaves the cookies of an answer alone."""
 
 
