@@ -28,7 +28,7 @@ _GONE = (400, 404)  # PopReceiptMismatch, MessageNotFound
 
 
 async def list_all(rejected: QueueClient, now: datetime) -> AsyncIterator[str]:
-    """Every original, the oldest first, and what is wrong with each. Raises AzureError."""
+    """Every original, and what is wrong with each, in the queue's own order. Raises AzureError."""
     count = 0
     async with aclosing(_each(rejected)) as messages:
         async for message in messages:
