@@ -39,14 +39,19 @@ async def run(console: Console, directory: Path) -> bool:
         progress = await _send(stack)
         with open_view(console) as view:
             end = time.monotonic() + _PATIENCE_SECONDS
-            while time.monotonic() < end and stack.host.running:
+            while time.monotonic() < end:
+                stack.check()
                 await _look(stack, progress)
                 view.show(progress)
                 if all(one.ended for one in progress):
                     break
+
                 await asyncio.sleep(_LOOK_SECONDS)
+
             view.show(progress)
+
         refused = list(stack.portal.refused)
+
     return _report(console, progress, refused)
 
 
@@ -57,6 +62,7 @@ async def _send(stack: Stack) -> list[Progress]:
             stack.portal.script(scenario.offer_id, scenario.script, scenario.publisher_id)
         await stack.requests.send_message(scenario.text)
         progress.append(Progress(scenario))
+
     return progress
 
 
