@@ -62,6 +62,7 @@ class ChildProcess:
         if self.running:
             raise RuntimeError(f"already running: {self.command[0]}")
 
+        self._close_input()
         # Popen rather than asyncio's: spawning is then one step that a cancellation cannot split,
         # and the process belongs to no event loop.
         with self.log_path.open("ab") as log:
@@ -107,15 +108,18 @@ class ChildProcess:
         self._is_told_to_end = True
         self._signal(signal.SIGKILL)
         self._process.wait()
-        if self._process.stdin is not None:
-            # Closing flushes, which fails when the reader is gone; the descriptor is freed anyway.
-            with suppress(BrokenPipeError):
-                self._process.stdin.close()
+        self._close_input()
 
     def log_tail(self, lines: int = 20) -> str:
         """Return the last lines it wrote, for the message of whoever gives up on it."""
         text = self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
         return "\n".join(text.splitlines()[-lines:])
+
+    def _close_input(self) -> None:
+        if self._process is not None and self._process.stdin is not None:
+            # Closing flushes, which fails when the reader is gone; the descriptor is freed anyway.
+            with suppress(BrokenPipeError):
+                self._process.stdin.close()
 
     def _signal(self, number: signal.Signals) -> None:
         # Only while it is not reaped: afterwards its id may be another process's.

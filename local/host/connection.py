@@ -31,12 +31,16 @@ async def open_queue_service(
     if connection_string := environment.get(name):
         async with QueueServiceClient.from_connection_string(connection_string, **_CLIENT) as plain:
             yield plain
+
         return
+
     uri = environment.get(f"{name}__queueServiceUri")
     if not uri:
         raise ValueError(f"connection: neither {name} nor {name}__queueServiceUri is set")
+
     if environment.get(f"{name}__credential") != "managedidentity":
         raise ValueError(f"connection: {name}__credential must be managedidentity")
+
     client_id = environment.get(f"{name}__clientId") or None
     async with (
         ManagedIdentityCredential(client_id=client_id) as credential,

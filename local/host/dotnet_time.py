@@ -49,6 +49,7 @@ class Moment:
         """Return the time that the text is, or None; ValueError: one that .NET cannot hold."""
         if text.startswith("/Date("):
             return cls._read_milliseconds(text)
+
         if len(text) in _LENGTHS and (match := _ISO.fullmatch(text)):
             return cls._read_iso(match)
 

@@ -32,6 +32,7 @@ def decoded(text: str, encoding: MessageEncoding) -> str:
     """Return the text as the function gets it; ValueError: it is not in the encoding."""
     if encoding == "none":
         return text
+
     try:
         return base64.b64decode("".join(text.split()), validate=True).decode("utf-8")
     except (binascii.Error, UnicodeDecodeError) as error:

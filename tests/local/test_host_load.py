@@ -79,6 +79,7 @@ async def test_a_message_whose_hosts_died_too_often_is_given_up_uncalled(
     for _ in range(OPTIONS.max_dequeue_count):
         (message,) = [message async for message in queue.receive_messages()]
         await queue.update_message(message, visibility_timeout=0)
+
     calls = 0
 
     async def work(_message: func.QueueMessage) -> None:

@@ -64,6 +64,7 @@ async def _calls(clock: _Clock, schedule: str, *, takes: timedelta, calls: int) 
         seen.append(timer)
         if len(seen) == calls:
             stop.set()
+
         running -= 1
 
     listener = TimerListener(
@@ -178,6 +179,7 @@ async def test_a_failing_run_does_not_end_the_schedule() -> None:
         clock.now += timedelta(minutes=2)
         if calls == 1:
             raise RuntimeError("boom")
+
         stop.set()
 
     listener = TimerListener(
