@@ -1,4 +1,4 @@
-"""Azurite, Microsoft's storage emulator, on free loopback ports.
+"""Runs Azurite, Microsoft's storage emulator, on free loopback ports.
 
 It is started from node_modules and only started: queues and tables are made by their users.
 """
@@ -81,7 +81,7 @@ class Azurite:
 
     async def start(self) -> None:
         """Start it and wait until its ports accept."""
-        # A free port may be taken by somebody else before Azurite binds it: then others.
+        # Another process may take a free port before Azurite binds it: then others are tried.
         tries = [self._ports] if self._ports else [_free_ports() for _ in range(_START_TRIES)]
         for self._ports in tries:
             process = self._process = ChildProcess(self._command(), self.log_path)
@@ -175,7 +175,7 @@ def _free_ports() -> dict[str, int]:
 def _node() -> str:
     node = shutil.which("node")
     if node is None:
-        raise RuntimeError("Azurite needs Node.js, and there is no `node` on the PATH")
+        raise RuntimeError("Azurite needs Node.js, and `node` is not on the PATH")
 
     return node
 

@@ -1,6 +1,6 @@
 """The App Service identity endpoint, played well enough for the real credential to run unchanged.
 
-It issues tokens to whoever knows its header and says whether a token is still good. It knows no
+It issues tokens to callers that know its header and says whether a token is still good. It knows no
 roles, and its signature is a shared secret: nothing outside this process could check it.
 """
 

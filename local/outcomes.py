@@ -1,4 +1,4 @@
-"""Reading what the app says: outcome events from their queue, and the rows of its ledger.
+"""Reads what the app says: outcome events from their queue, and the rows of its ledger.
 
 Reading only by the public contract (names of fields and columns), never with the app's own code,
 so that what it writes is seen as an outsider sees it.

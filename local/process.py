@@ -111,7 +111,7 @@ class ChildProcess:
         self._close_input()
 
     def log_tail(self, lines: int = 20) -> str:
-        """Return the last lines it wrote, for the message of whoever gives up on it."""
+        """Return the last lines it wrote, for an error message."""
         text = self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
         return "\n".join(text.splitlines()[-lines:])
 

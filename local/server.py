@@ -1,4 +1,4 @@
-"""A web application on a free loopback port, for the two servers the stack plays itself.
+"""Serves a web application on a free loopback port, for the two servers the stack plays itself.
 
 It carries no behaviour of its own: routes and answers belong to `identity` and `portal`.
 """

@@ -1,6 +1,6 @@
-"""What the demo knows of each scenario as it goes, and whether it ended as expected.
+"""Keeps what the demo knows of each scenario, and says whether it ended as expected.
 
-No waiting and no printing: `demo` feeds it, `demo_view` shows it.
+No waiting and no printing: `demo` feeds it, `view` shows it.
 """
 
 import time

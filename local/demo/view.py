@@ -1,4 +1,4 @@
-"""How the demo looks: a live table on a terminal, plain lines anywhere else."""
+"""Shows the demo: a live table on a terminal, plain lines anywhere else."""
 
 from collections.abc import Sequence
 from types import TracebackType

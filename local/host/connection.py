@@ -1,4 +1,4 @@
-"""From a trigger's `connection` to a queue service, by the convention of Azure Functions.
+"""Opens the queue service that a trigger's `connection` names, as Azure Functions does.
 
 `<NAME>` holds a connection string, or `<NAME>__queueServiceUri` and its companions name a service
 and a managed identity. Other credentials of the convention (client secrets, the developer's own

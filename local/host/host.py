@@ -4,7 +4,7 @@ It exists because the real host is not needed to see this app work, and is a lar
 It knows these two triggers only, no output bindings, one instance, one worker; it does not scale
 and it measures nothing. `python -m local.host` runs the `function_app.py` of the current directory
 with the `host.json` beside it until SIGTERM or SIGINT. It ends by itself when its storage is lost
-(exit code 1) or its worker died three times (0): whoever runs it starts it again.
+(exit code 1) or its worker died three times (0): what runs it starts it again.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""host.json, as far as the development host honours it.
+"""Reads host.json, as far as the development host honours it.
 
 Other keys are left alone, a value that a key cannot have is an error that names it. The defaults
 are the documented ones; they are not all good ones.

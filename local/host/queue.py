@@ -164,7 +164,7 @@ class QueueListener:
             if error.status_code in _REFUSALS:
                 raise
 
-            # It answers, though not well: whoever only waits for messages can wait on.
+            # It answers, if badly: a listener that only waits for messages can go on waiting.
             self._report(error)
 
         return []

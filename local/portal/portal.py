@@ -1,4 +1,4 @@
-"""The Cloud Partner Portal, scripted: strict about what it is asked, free in what it answers.
+"""A stand-in for the Cloud Partner Portal: strict in what it takes, scripted in what it answers.
 
 It has no behaviour of its own: no operation advances unless its script says so. It never
 redirects, and it never forgives: what breaks the API's contract is refused and counted.
@@ -127,7 +127,7 @@ class Portal:
     ) -> Refusal | None:
         fault = self._identity.verify(_token(request), AUDIENCE)
         if fault is not None:
-            return Refusal(401, "Unauthorized", f"The token is no good: {fault}")
+            return Refusal(401, "Unauthorized", f"The token is not valid: {fault}")
 
         return check_query(request, parameters)
 

@@ -1,4 +1,4 @@
-"""What the scripted portal accepts: the contract of the API, as strictly as it is documented.
+"""Says what the scripted portal accepts: the contract of the API, as strictly as it is documented.
 
 Pure checks that return what is wrong; who answers, and how, is the portal's business.
 """
