@@ -50,7 +50,10 @@ async def work(message: func.QueueMessage) -> None:
             os._exit(1)
         if text == "block" and is_first:
             time.sleep(3600)
-        if text.endswith("forever") or (is_first and text != "good"):
+        if text == "wait":
+            while not os.path.exists("go"):
+                await asyncio.sleep(0.02)
+        elif text.endswith("forever") or (is_first and text != "good"):
             await asyncio.Event().wait()
     except BaseException:
         note("interrupted", text)

@@ -1,6 +1,8 @@
 """What ends the worker, and what ends the host: time-outs, crashes, stops, a lost storage."""
 
 import asyncio
+import os
+import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
@@ -35,6 +37,9 @@ from tests.local.hosting import (
 HOST_JSON = """
 {"version": "2.0", "functionTimeout": "00:00:0%d", "extensions": {"queues": {
  "messageEncoding": "none", "maxPollingInterval": "00:00:00.1"}}}
+"""
+REFUSAL = """<?xml version="1.0" encoding="utf-8"?>
+<Error><Code>AuthorizationFailure</Code><Message>Not allowed.</Message></Error>
 """
 MESSAGE = """<?xml version="1.0" encoding="utf-8"?>
 <QueueMessagesList><QueueMessage><MessageId>1</MessageId><PopReceipt>r</PopReceipt>
@@ -99,7 +104,7 @@ def place(
 @pytest.mark.parametrize("text", ["endless", "block"])
 async def test_a_time_out_takes_the_worker_and_all_that_is_in_it(place: Place, text: str) -> None:
     """Nothing in it is told; a bystander fails with it, and both are delivered again."""
-    async with place.host(time_out_seconds=3):
+    async with place.host(time_out_seconds=5):
         await place.queue.send_message("bystander")
         await place.noted("began bystander 1")
         await place.queue.send_message(text)
@@ -135,12 +140,19 @@ async def test_the_third_death_ends_the_host(place: Place) -> None:
     assert sorted(await peek(place.queue)) == ["bystander forever", "die"]
 
 
-async def test_a_host_without_a_worker_ends_with_exit_code_0(place: Place) -> None:
-    """Whoever runs it has to start it again; its log says why it ended."""
+def host_process(place: Place, **environment: str) -> ChildProcess:
+    """`python -m local.host` for the app that notes its calls."""
     write_app(place.directory, HOST_JSON % 9)
-    await place.queue.send_message("die")
     command = [sys.executable, "-m", "local.host", "--lease-seconds=60"]
-    host = ChildProcess(command, place.directory / "host.log")
+    return ChildProcess(
+        command, place.directory / "host.log", environment={**place.environment, **environment}
+    )
+
+
+async def test_a_host_without_a_worker_ends_with_exit_code_0(place: Place) -> None:
+    """What runs it has to start it again; its log says why it ended."""
+    await place.queue.send_message("die")
+    host = host_process(place)
     host.start()
     try:
         code = await asyncio.wait_for(host.wait(), 60)
@@ -153,6 +165,42 @@ async def test_a_host_without_a_worker_ends_with_exit_code_0(place: Place) -> No
     assert "host.given_up" in log
 
 
+async def test_a_host_without_its_storage_ends_with_exit_code_1(place: Place) -> None:
+    """In one line of the log, without the address and its query."""
+    async with fake_storage(lambda _method: _refusal()) as server:
+        host = host_process(place, STORAGE=_connection_string(server))
+        host.start()
+        try:
+            code = await asyncio.wait_for(host.wait(), 60)
+        finally:
+            host.kill()
+
+        url = server.url
+
+    log = host.log_path.read_text()
+    assert code == 1
+    assert "host.storage_lost" in log
+    assert not [text for text in (url, "Traceback") if text in log]
+
+
+async def test_the_worker_of_a_killed_host_finishes_what_it_runs(place: Place) -> None:
+    """It is orphaned, not cut; and the message stays where it was."""
+    await place.queue.send_message("wait")
+    host = host_process(place)
+    host.start()
+    try:
+        await place.noted("began wait 1")
+        os.kill(host.pid, signal.SIGKILL)
+        await host.wait()
+        (place.directory / "go").touch()
+        await place.noted("done wait")
+    finally:
+        host.kill()
+
+    assert seen(place.directory) == ["began wait 1", "done wait"]
+    assert await length(place.queue) == 1
+
+
 async def test_a_stop_kills_what_takes_longer(place: Place) -> None:
     """Nothing in the worker is told; the message stays hidden for the rest of its lease."""
     async with place.host(stop_seconds=0.1):
@@ -161,6 +209,10 @@ async def test_a_stop_kills_what_takes_longer(place: Place) -> None:
 
     assert seen(place.directory) == ["began endless 1"]
     assert (await length(place.queue), await peek(place.queue)) == (1, [])
+
+
+def _refusal() -> web.Response:
+    return web.Response(status=403, text=REFUSAL, content_type="application/xml")
 
 
 async def _nothing(_message: func.QueueMessage) -> None:
@@ -229,7 +281,7 @@ async def test_a_storage_that_refuses_the_host_ends_it_at_once(queue_name: str) 
 
     def answer(method: str) -> web.Response:
         asked.append(method)
-        return web.Response(status=403)
+        return _refusal()
 
     async with (
         fake_storage(answer) as server,
