@@ -51,7 +51,7 @@ or with the Azure CLI:
 az storage message put --connection-string "$CANCEL_STORAGE" \\
   --queue-name {requests} --content {text}
 
-Outcomes go to the queue {outcomes}, invalid messages to {poison};
+Outcomes go to the queue {outcomes}, invalid messages to {rejected};
 the state of every request is in the table {ledger}.
 """
 
@@ -129,7 +129,7 @@ def _explain(console: Console, stack: Stack, *, with_host: bool) -> None:
             python=os.path.relpath(sys.executable),
             requests=stack.requests.queue_name,
             outcomes=stack.outcomes.queue_name,
-            poison=stack.poison.queue_name,
+            rejected=stack.rejected.queue_name,
             ledger=stack.setting("LEDGER_TABLE", "cancellations"),
         ),
         markup=False,

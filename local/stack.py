@@ -50,7 +50,7 @@ class Stack:
     host: ChildProcess
     requests: QueueClient
     outcomes: QueueClient
-    poison: QueueClient
+    rejected: QueueClient
     tables: TableServiceClient
 
     def __init__(  # noqa: PLR0913 - each a choice of its own, by name
@@ -199,9 +199,9 @@ class Stack:
         requests = self.setting("CANCEL_QUEUE", "cancel-requests")
         self.requests = queues.get_queue_client(requests)
         self.outcomes = queues.get_queue_client(self.setting("OUTCOME_QUEUE", "cancel-outcomes"))
-        self.poison = queues.get_queue_client(f"{requests}-poison")
+        self.rejected = queues.get_queue_client(f"{requests}-rejected")
         # The app makes what is missing in its first tick; these are here so that nothing waits.
-        for queue in (self.requests, self.outcomes, self.poison):
+        for queue in (self.requests, self.outcomes, self.rejected):
             with suppress(ResourceExistsError):
                 await queue.create_queue()
 

@@ -78,10 +78,10 @@ async def _look(stack: Stack, progress: Sequence[Progress]) -> None:
         if one := by_offer.get(row.offer_id):
             one.row = row
 
-    poison = await peek_texts(stack.poison)
+    rejected = await peek_texts(stack.rejected)
     for one in progress:
         one.posts = stack.portal.count("cancel", one.scenario.offer_id, one.scenario.publisher_id)
-        one.poisoned = one.scenario.text in poison
+        one.kept = one.scenario.text in rejected
 
 
 def _report(console: Console, progress: Sequence[Progress], refused: Sequence[str]) -> bool:

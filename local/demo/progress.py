@@ -24,7 +24,7 @@ class Progress:
     event: Mapping[str, Any] | None = None
     ended_at: float | None = None
     posts: int = 0
-    poisoned: bool = False
+    kept: bool = False
 
     @property
     def status(self) -> str:
@@ -47,7 +47,7 @@ class Progress:
     @property
     def ended(self) -> bool:
         """Whether there is nothing left to wait for."""
-        return self.event is not None and (self.poisoned or not self._is_invalid)
+        return self.event is not None and (self.kept or not self._is_invalid)
 
     def end(self, event: Mapping[str, Any]) -> None:
         """Take note of the outcome event; repeats of it change nothing."""
@@ -72,8 +72,8 @@ class Progress:
         if polls < expect.polls:
             found.append(f"{polls} polls, not {expect.polls} at least")
 
-        if self._is_invalid and not self.poisoned:
-            found.append("the original text is not in the poison queue")
+        if self._is_invalid and not self.kept:
+            found.append("the original text is not in the rejected queue")
 
         if not self._is_invalid and self.status != expect.status:
             found.append(f"the ledger says {self.status}, not {expect.status}")

@@ -36,11 +36,11 @@ _GENERATED = {"durationSeconds", "Writer", "PartitionKey", "RowKey"}
 
 @dataclass(slots=True)
 class Result:
-    """What is left of a case: its record, its events, its texts in the poison queue, its POSTs."""
+    """What is left of a case: its record, its events, its texts in the rejected queue, its POSTs."""
 
     record: dict[str, Any] | None = None
     events: list[dict[str, Any]] = field(default_factory=list)
-    poison: list[str] = field(default_factory=list)
+    rejected: list[str] = field(default_factory=list)
     posts: int = 0
 
 
@@ -128,9 +128,9 @@ async def _results(stack: Stack) -> dict[str, Result]:
         results[event["data"].get("offerId", "")].events.append(_normalised(event))
 
     texts = {text: case.offer for case in CASES for text in case.texts}
-    for text in await peek_texts(stack.poison):
+    for text in await peek_texts(stack.rejected):
         offer = texts[text] if text in texts else json.loads(text)["offerId"]  # else: put back
-        results[offer].poison.append(text)
+        results[offer].rejected.append(text)
 
     for case in CASES:
         results[case.offer].posts = stack.portal.count("cancel", case.offer)
