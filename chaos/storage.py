@@ -1,4 +1,4 @@
-"""The storage as an outsider sees it: messages sent, events and rejected texts taken, the ledger read.
+"""The storage as an outsider sees it: messages sent, events and texts taken, the ledger read.
 
 By the public contract only, never with the app's own code. Every call fails fast: what to do
 while the storage is away is the caller's business.

@@ -36,7 +36,7 @@ _GENERATED = {"durationSeconds", "Writer", "PartitionKey", "RowKey"}
 
 @dataclass(slots=True)
 class Result:
-    """What is left of a case: its record, its events, its texts in the rejected queue, its POSTs."""
+    """What is left of a case: its record, its events, its rejected texts, its POSTs."""
 
     record: dict[str, Any] | None = None
     events: list[dict[str, Any]] = field(default_factory=list)

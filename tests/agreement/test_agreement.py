@@ -29,7 +29,7 @@ async def in_worker(tmp_path_factory: pytest.TempPathFactory) -> Results:
 
 
 def check(case: Case, result: Result) -> None:
-    """Compares with the table: all events, rejected texts and POSTs; of the record what it names."""
+    """Compares with the table: events, rejected texts and POSTs; of the record what it names."""
     data = [event["data"] for event in result.events]
     events = tuple((one["status"], one.get("error", {}).get("code")) for one in data)
     record = result.record and {name: result.record.get(name) for name in case.record or {}}
