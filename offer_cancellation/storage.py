@@ -8,9 +8,11 @@ what was asked for.
 
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
+from azure.core.pipeline import PipelineResponse
 from azure.core.pipeline.transport import AsyncHttpTransport
 from azure.data.tables.aio import TableClient
 from azure.storage.queue import QueueMessage
@@ -187,6 +189,14 @@ def _copy(message: QueueMessage) -> Copy:
     )
 
 
+def _check_rows(response: PipelineResponse[Any, Any]) -> None:
+    """Rows come as JSON: the SDK takes XML for a list without rows. Raises StorageError."""
+    answer = response.http_response
+    is_rows = response.http_request.method == "GET" and answer.status_code == HTTPStatus.OK
+    if is_rows and "json" not in (answer.content_type or ""):
+        raise StorageError("the answer to a query is not JSON")
+
+
 def queue_client(
     settings: Settings,
     credentials: Credentials,
@@ -211,7 +221,7 @@ def ledger_table(
     settings: Settings, credentials: Credentials, transport: Transport | None = None
 ) -> TableClient:
     """The ledger's table in the `CANCEL_STORAGE` account; a transport as for a queue."""
-    options = {**_PATIENCE, "retry_backoff_factor": 0.5}
+    options = {**_PATIENCE, "retry_backoff_factor": 0.5, "raw_response_hook": _check_rows}
     options |= {"transport": transport} if transport else {}
     if settings.storage:
         return TableClient.from_connection_string(

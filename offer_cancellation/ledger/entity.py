@@ -119,7 +119,7 @@ def _number(value: object) -> int | None:
 
 
 def _is_sane(value: object) -> bool:
-    """Whether the app could have written it, and can again: a count, a time that the table holds."""
+    """Whether the app could have written it, and can again."""
     if isinstance(value, datetime):
         return _EARLIEST <= _aware(value) <= _LATEST
 
