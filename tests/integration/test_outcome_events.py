@@ -20,7 +20,7 @@ async def test_the_whole_event_of_a_polled_request(make_harness: MakeHarness) ->
             Answer(200, {"status": "running"}),
             Answer(200, {"status": "not started"}),
             Answer(200, {"status": "Running"}),
-            Answer(200, [{"status": "Completed"}]),
+            Answer(200, [{"status": "Canceled"}]),
         ],
     )
     await harness.submit(operationId=OPERATION, correlationId="c-1", traceparent=TRACE)
@@ -36,7 +36,7 @@ async def test_the_whole_event_of_a_polled_request(make_harness: MakeHarness) ->
         "type": "OfferCancellation.Canceled",
         "source": "/offer-cancellation/contoso-cancels",
         "subject": f"publishers/contoso/offers/{harness.offer}",
-        "id": "r-1:1:canceled",
+        "id": harness.event_id("canceled"),
         "datacontenttype": "application/json",
         "data": {
             "requestId": "r-1",
@@ -44,7 +44,7 @@ async def test_the_whole_event_of_a_polled_request(make_harness: MakeHarness) ->
             "offerId": harness.offer,
             "status": "canceled",
             "httpStatus": 202,
-            "operationStatus": "Completed",
+            "operationStatus": "Canceled",
             "operationId": OPERATION,
             "location": harness.location,
             "attempts": 2,
@@ -78,14 +78,14 @@ async def test_fields_without_a_value_are_left_out(harness: Harness) -> None:
      (Answer(202, headers={"Location": "/x"}), "Failed")],
 )  # fmt: skip
 async def test_the_type_tells_the_status(harness: Harness, answer: Answer, kind: str) -> None:
-    """One CloudEvents type a status; the id comes from request, run and status."""
+    """One CloudEvents type a status; the id comes from request, time, run and status."""
     harness.script(cancel=[answer])
 
     await harness.submit()
 
     (event,) = await harness.outcomes()
     assert event["type"] == f"OfferCancellation.{kind}"
-    assert event["id"] == f"r-1:1:{kind.lower()}"
+    assert event["id"] == harness.event_id(kind.lower())
     assert event["source"] == "/offer-cancellation/local"
 
 
@@ -98,10 +98,10 @@ async def test_another_run_is_another_event(harness: Harness) -> None:
     await harness.tick_after(FIRST_WAIT)
 
     (event,) = await harness.outcomes()
-    assert event["id"] == "r-1:2:canceled"
+    assert event["id"] == harness.event_id("canceled", run=2)
 
 
-async def test_outcomes_and_poison_never_expire(harness: Harness) -> None:
+async def test_outcomes_and_originals_never_expire(harness: Harness) -> None:
     """Their time-to-live is -1; the queues' own default is a week."""
     await harness.submit(offerId="a/b")
     harness.script(cancel=[Answer(200)])
