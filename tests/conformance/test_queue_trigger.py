@@ -73,32 +73,6 @@ async def test_every_field_arrives_as_the_host_sent_it(
     assert message.deliveries == 2
 
 
-async def test_a_json_messages_own_properties_come_as_metadata(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The host puts the text's `id` and `dequeueCount` in the place of its own: not believed."""
-    received: list[Any] = []
-
-    async def spy(message: object, _services: object) -> None:
-        received.append(message)
-
-    monkeypatch.setattr("cancel_trigger.function.handle", spy)
-    message = await site.send('{"id": "mine", "dequeueCount": 9}')
-    metadata = {
-        **queue_metadata(message),
-        "Id": TypedData(string="mine"),
-        "DequeueCount": TypedData(string="9"),
-    }
-
-    result = await site.worker.invoke("cancel_trigger", TypedData(string=message.content), metadata)
-
-    await site.requests.delete_message(message)
-    assert result == Invocation(succeeded=True)
-    (one,) = received
-    assert one.id != "mine"
-    assert one.deliveries == 1
-
-
 @pytest.mark.parametrize("kind", ["string", "bytes"])
 async def test_text_and_bytes_are_both_a_body(site: Site, kind: str) -> None:
     """The host sends a string; a binding with `dataType: binary` would send bytes."""

@@ -33,7 +33,7 @@ async def _count(queue: QueueClient) -> int:
 
 
 async def test_from_message_to_outcome_without_a_key(tmp_path: Path) -> None:
-    """Put back once, accepted, polled and canceled; an invalid message goes to the rejected queue."""
+    """Put back, accepted, polled and canceled; an invalid message goes to the rejected queue."""
     script = Script(
         cancel=[Answer(503), Answer(202, headers={"Operation-Location": f"{{url}}{OPERATION}"})],
         operation=[Answer(200, [{"status": "running"}]), Answer(200, [{"status": "completed"}])],
