@@ -101,8 +101,7 @@ class Submission:
         elif claim.record.status.is_final:  # it came after its deadline
             await self._report_inserted(claim.record)
         else:
-            self._log_step("cancel.claimed", claim.record)
-            await self._submit(claim.record)
+            await self._submit(claim.record, "cancel.claimed")
 
     def _has_no_id_of_its_own(self, request: CancelRequest) -> bool:
         return request.request_id == f"msg-{self._message.id}"
@@ -150,12 +149,12 @@ class Submission:
                 lease_seconds = self._services.settings.lease_seconds
                 taken = transitions.taken_over(record, now, lease_seconds)
                 taken = await self._services.ledger.save(record, taken)
-                self._log_step("cancel.taken_over", taken)
-                await self._submit(taken)
+                await self._submit(taken, "cancel.taken_over")
 
-    async def _submit(self, record: Record) -> None:
-        """Makes one attempt under the claim, and writes down its result."""
+    async def _submit(self, record: Record, how: str) -> None:
+        """Makes one attempt under the claim just written, and writes down its result."""
         self._claim = claim = Claim.of(record)
+        self._log_step(how, record)
         decision = await claim.attempt(self._services)
 
         now = self._services.clock()
@@ -253,8 +252,12 @@ class Submission:
             if self.is_kept_by_the_ledger:
                 return
             raise
-        except LostUpdateError:  # another writer has the request now
+        except (LostUpdateError, UnreadableRecordError):  # the record is not this invocation's
             return
+        except Exception as second:  # noqa: BLE001 - as with the first, its text stays here
+            self.log("cancel.bug", logging.ERROR, **log.fault_fields(second))
+            if self._owes_event:
+                return
 
         text = f"{type(bug).__name__} on delivery {self._message.deliveries}"
         raise InvocationError(text) from None  # the bug's own text may quote the message
