@@ -30,7 +30,7 @@ _PATIENCE: dict[str, Any] = {"retry_total": 2, "connection_timeout": 10, "read_t
 _OWN = (StorageError, LostUpdateError, UnreadableRecordError)
 _OUTAGES = (401, 403, 404, 408, 429)  # besides 5xx and what has no status at all
 _REFUSED_TEXT = (400, 413)  # what a queue cannot hold
-_SPENT = (400, 404)  # of a delete: PopReceiptMismatch, MessageNotFound
+SPENT = (400, 404)  # PopReceiptMismatch, MessageNotFound: another tick was faster with a copy
 
 
 def as_storage_error(error: Exception, what: str) -> Exception:
@@ -167,7 +167,7 @@ class PoisonQueue:
             try:
                 await self._client.delete_message(copy.message)
             except HttpResponseError as error:
-                if error.status_code not in _SPENT:
+                if error.status_code not in SPENT:
                     raise
 
     async def depth(self) -> int:

@@ -120,7 +120,8 @@ class Transactions:
             if waiting.removals:
                 self._start(partition)
         senders = [one.sender for one in self._partitions.values() if one.sender]
-        await asyncio.gather(*senders)
+        if senders:
+            await asyncio.wait(senders)  # not gather: whoever gives up waiting stops no sender
 
     def _start(self, partition: str) -> None:
         waiting = self._partitions[partition]
