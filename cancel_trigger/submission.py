@@ -23,7 +23,7 @@ from offer_cancellation.errors import (
 from offer_cancellation.ledger.record import Record
 from offer_cancellation.next_step import NextStep, next_step
 from offer_cancellation.outcome import report, write_end
-from offer_cancellation.rejection import reject
+from offer_cancellation.rejection import Rejection, reject
 from offer_cancellation.request import (
     CancelRequest,
     InvalidRequest,
@@ -222,15 +222,15 @@ class Submission:
     async def _reject(
         self, what: CancelRequest | InvalidRequest, error: Error, status: Status = Status.REJECTED
     ) -> None:
-        await reject(
-            self._services,
+        rejection = Rejection(
             text=self._message.text,
             inserted_at=self._message.inserted_at,
+            message_id=self._message.id,
             what=what,
             error=error,
             status=status,
-            message_id=self._message.id,
         )
+        await reject(self._services, rejection)
 
     # A bug.
 

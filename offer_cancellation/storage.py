@@ -153,13 +153,26 @@ class PoisonQueue:
                     return []
                 raise
 
-    async def hide(self, copy: Copy, seconds: int) -> None:
-        """Keeps a copy hidden for so long from now on. Raises StorageError."""
+    async def hide(self, copy: Copy, seconds: int) -> bool:
+        """Keeps a copy hidden for so long from now on. False when another tick was faster.
+
+        Raises StorageError.
+        """
         async with storage_call("hiding a copy"):
-            updated = await self._client.update_message(copy.message, visibility_timeout=seconds)
+            try:
+                updated = await self._client.update_message(
+                    copy.message, visibility_timeout=seconds
+                )
+            except HttpResponseError as error:
+                if getattr(error, "error_code", None) not in _SPENT:
+                    raise
+                return False
+
             if not updated.pop_receipt:
                 raise StorageError("the answer to hiding a copy holds no receipt")
             copy.message.pop_receipt = updated.pop_receipt
+
+        return True
 
     async def delete(self, copy: Copy) -> None:
         """Deletes a copy; fine when another tick was faster. Raises StorageError."""
