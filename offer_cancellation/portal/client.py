@@ -235,7 +235,9 @@ class Portal:
     def _no_answer(
         self, call: _Call, wire: Wire, failure: Exception, *, has_token: bool
     ) -> NoAnswer:
-        root = failure.__cause__ or failure  # httpx calls a reset a time-out; aiohttp knows better
+        root: BaseException = failure
+        if not isinstance(failure, TimeoutError):  # that of `_exchange` is caused by a cancellation
+            root = failure.__cause__ or failure  # httpx calls a reset a time-out; aiohttp does not
         cause = Cause.NETWORK
         if isinstance(root, TimeoutError):
             cause = Cause.TIME_OUT if has_token else Cause.TOKEN
