@@ -33,7 +33,7 @@ _BURST = (0.05, 0.7)  # seconds before a kill
 _UNDELIVERABLE = 0.05
 # What the host gives up is hidden for a minute where its adoption fails: it has to come early.
 _EARLY = 0.4  # of the sending time
-_ODD_ANSWERS = 0.08  # of the storage's, in that time
+_ODD_ANSWERS = 0.03  # of the storage's, in that time
 _STORAGE_AWAY = 4.0  # seconds around its restart
 _DEATHS = 3  # before the last claimer of a request that lies in the ledger
 _CLOCKS_APART = (-3.0, 3.0)  # seconds between the clocks of the two apps

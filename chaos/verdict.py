@@ -30,8 +30,9 @@ from chaos.simulation import Call
 
 _SLACK = 0.5  # seconds by which a trouble may have been noted late
 _ATTEMPT = 2.5  # seconds from a POST's arrival until what came of it is written down, at the most
-# The status of such an answer arrives whole, and decides.
-_STATUS_ARRIVED = (FaultKind.TRUNCATED, FaultKind.TRICKLING)
+# Its status arrives: a refusal counts, a 2xx is not believed without its body.
+_BROKEN_OFF = (FaultKind.TRUNCATED, FaultKind.TRICKLING)
+_REFUSAL = 400
 _AMBIGUOUS_AFTER_UNCERTAIN = (400, 404, 409)  # perhaps because the first POST is at work
 _LOOKS = ("submissions", "operation")
 
@@ -185,7 +186,7 @@ def _fault_of_repeat(before: Call, after: Call, seen: Observed, *, is_uncertain:
 
 def _may_be_uncertain(post: Call, seen: Observed) -> bool:
     """By how it was answered, or by what happened while its claimer was at it."""
-    if post.fault is not None and post.fault.kind not in _STATUS_ARRIVED:
+    if post.fault and (post.fault.kind not in _BROKEN_OFF or post.status < _REFUSAL):
         return True
 
     start, end = post.at - _SLACK, post.at + _ATTEMPT
