@@ -10,7 +10,8 @@ unexplained POSTs      a POST beyond an offer's first, although the one before i
 rule 1 broken          see `rule_one`
 secrets                a token in a log, a record or an event; a query string or an address in a log
 cookies                calls that sent one
-untrue outcomes        canceled, says the record, and the operation runs on; ended by a bug
+untrue outcomes        canceled, says the record, and the operation runs on; not running, failed or
+                       untrusted, and it is not so; ended by a bug
 calls refused          calls that break the API's contract, or are for nobody's offer
 left in the poison     messages that no tick adopted
 queue
@@ -24,8 +25,9 @@ from itertools import pairwise
 
 from chaos import rule_one
 from chaos.faults import THROTTLES, FaultKind
+from chaos.messages import Request
 from chaos.observed import FINAL, Event, Observed, Row
-from chaos.offers import Guard
+from chaos.offers import Guard, Place
 from chaos.simulation import Call
 
 _SLACK = 0.5  # seconds by which a trouble may have been noted late
@@ -211,13 +213,30 @@ def _untrue(seen: Observed) -> Iterable[Finding]:
     records = records_by_offer(seen)
     for offer_id, request in seen.plan.offers.items():
         for record in records.get(offer_id, []):
-            if record.status == "canceled" and offer_id not in seen.cancelled:
-                yield Finding(offer_id, "canceled, and its operation runs")
-            if record.columns.get("ErrorCode") == "InternalError" and request.deaths is None:
-                yield Finding(offer_id, "ended by a bug")
+            is_cancelled = offer_id in seen.cancelled
+            if what := _untruth(record, request, is_cancelled=is_cancelled):
+                yield Finding(offer_id, what)
+
         posted = any(call.acted and call.offer_id == offer_id for call in seen.calls)
         if posted and request.offer.guard in (Guard.OVER, Guard.UNKNOWN):
             yield Finding(offer_id, "its guard does not run, and it was posted")
+
+
+def _untruth(record: Row, request: Request, *, is_cancelled: bool) -> str:
+    """What a record says that is not so; empty when all of it is."""
+    offer, code = request.offer, record.columns.get("ErrorCode")
+    may_run = offer.guard in (Guard.NONE, Guard.RUNNING)
+    untruths = {
+        "canceled, and its operation runs": record.status == "canceled" and not is_cancelled,
+        "ended by a bug": code == "InternalError" and request.deaths is None,
+        "not running, it says, and it runs": code == "OperationNotRunning"
+        and may_run
+        and not is_cancelled,
+        "a trusted location, called untrusted": code == "UntrustedLocation"
+        and offer.place is not Place.ELSEWHERE,
+        "failed, it says, and it did not": code == "OperationFailed" and offer.end != "failed",
+    }
+    return ", ".join(what for what, is_so in untruths.items() if is_so)
 
 
 def _shortfalls(seen: Observed) -> Iterable[str]:

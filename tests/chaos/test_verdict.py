@@ -10,6 +10,7 @@ import pytest
 from chaos.faults import Fault, FaultKind
 from chaos.messages import Request
 from chaos.observed import Event, Observed, Row, Sent, Snapshot, Trouble
+from chaos.offers import Offer
 from chaos.plan import SHORT, Plan, make_plan
 from chaos.rule_one import broken, broken_at_rest
 from chaos.simulation import Call
@@ -264,6 +265,28 @@ def test_a_request_without_an_id_may_have_any() -> None:
 
     assert _off(judge(seen)) == {"lost": 1}
     assert judge(replace(seen, plan=replace(seen.plan, requests=nameless))).passed
+
+
+@pytest.mark.parametrize(
+    ("code", "offer"),
+    [
+        ("OperationNotRunning", Offer(answer=200)),
+        ("UntrustedLocation", Offer(answer=202)),
+        ("OperationFailed", Offer(answer=202, end="completed")),
+    ],
+)
+def test_an_error_that_is_not_so_is_untrue(code: str, offer: Offer) -> None:
+    """What the simulated portal did is known."""
+    seen, one = _good(), replace(ONE, offer=offer)
+    plan = replace(seen.plan, requests=(one, *seen.plan.requests[1:]))
+    cancelled = seen.cancelled - {ONE.offer_id}
+    calls = seen.calls[:1]
+
+    seen = replace(seen, plan=plan, cancelled=cancelled, calls=calls)
+    seen = replace(seen, events=(_event(ONE, "failed"), *seen.events[1:]))
+    verdict = judge(_with_record(seen, _row(ONE, "failed", ErrorCode=code), {}))
+
+    assert _off(verdict) == {"untrue outcomes": 1}
 
 
 def test_a_request_that_a_bug_ended_counts() -> None:
