@@ -42,9 +42,9 @@ class EagerPoison(PoisonQueue):
         """The same, sooner."""
         return await super().receive(min(hidden_seconds, 1))
 
-    async def hide(self, copy: Copy, seconds: int) -> None:
+    async def hide(self, copy: Copy, seconds: int) -> bool:
         """The same, sooner."""
-        await super().hide(copy, min(seconds, 1))
+        return await super().hide(copy, min(seconds, 1))
 
 
 class Trouble:
