@@ -184,7 +184,7 @@ class Portal:
         except TokenUnavailableError as failure:
             error = Error(failure.code, failure.detail or failure.message)
             return NoAnswer(Cause.TOKEN, sent=False, error=error)
-        except Exception as failure:  # noqa: BLE001 - whatever it is: was anything sent, or not?
+        except Exception as failure:  # whatever it is: was anything sent, or not?
             return self._no_answer(call, wire, failure, has_token=bool(tokens))
 
         return reply
@@ -243,9 +243,13 @@ class Portal:
             cause = Cause.TIME_OUT if has_token else Cause.TOKEN
 
         log.event(
-            logger, "api.no_answer", logging.WARNING, method=call.method,
-            cause=cause.value, **log.fault_fields(failure),
-        )  # fmt: skip
+            logger,
+            "api.no_answer",
+            logging.WARNING,
+            method=call.method,
+            cause=cause.value,
+            **log.fault_fields(failure),
+        )
         text = str(root) or f"nothing within {self._settings.api_timeout:g} s"
         text = without_emails(re.sub(r"\?\S+", "?***", fit(text, _REASON_LIMIT)))
         error = Error(type(root).__name__, text)

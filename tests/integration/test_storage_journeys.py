@@ -163,7 +163,7 @@ async def session() -> AsyncIterator[OddSession]:
 )
 @pytest.mark.parametrize("times", [pytest.param(8, id="once"), pytest.param(None, id="for ever")])
 @pytest.mark.parametrize("call", CALLS)
-async def test_each_request_ends_once(  # noqa: PLR0917 - the table
+async def test_each_request_ends_once(
     harness: Harness,
     session: OddSession,
     call: Call,
