@@ -1,12 +1,15 @@
 """Messages on their whole way: from a failing host, or one that was away, to their one end."""
 
+import dataclasses
 import json
+from typing import Any
 
 import pytest
 from azure.functions.queue import QueueMessage
 
 from local.portal.script import Answer
 from offer_cancellation.errors import StorageError
+from offer_cancellation.ledger.record import Record
 from tests.integration.faulty_proxy import Proxied
 from tests.integration.harness import PUBLISHER, REQUEST_ID, Harness
 
@@ -99,3 +102,81 @@ async def test_a_copy_of_what_is_being_worked_on(harness: Harness) -> None:
     await harness.holds("submitting")
     assert etag == await harness.etag()
     assert 0 == await harness.services.poison.depth()
+
+
+class _Stumbling:
+    """A ledger with a bug that one request brings out."""
+
+    def __init__(self, real: Any) -> None:
+        self._real = real
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    async def insert(self, record: Record) -> Any:
+        """Raises for that request."""
+        if record.request_id == "bad":
+            raise ZeroDivisionError
+        return await self._real.insert(record)
+
+
+async def test_a_bug_in_one_copy_stops_no_other(harness: Harness) -> None:
+    """Even where the bug meets its end, too: that copy is left, and the original kept."""
+    working, stumbling = harness.services, _Stumbling(harness.services.ledger)
+    ledger: Any = stumbling
+    harness.services = dataclasses.replace(working, ledger=ledger)
+    bad = request(harness, requestId="bad")
+    await harness.give_up(bad)
+    await harness.give_up(request(harness, requestId="good"))
+
+    results = await harness.tick()
+    harness.services = working
+
+    assert {"adopted": 1} == results
+    assert await harness.has_record("good")
+    assert [bad] == await harness.rejected()
+    assert 1 == await harness.services.poison.depth()
+
+
+async def test_an_old_copy_of_an_unreadable_record(harness: Harness) -> None:
+    """Whatever its age, the record decides, once somebody can read it: no end is told."""
+    harness.accept(Answer(200, {"status": "running"}))
+    await harness.submit()
+    await harness.edit(Attempts="many")
+    await harness.give_up(request(harness, requestId=REQUEST_ID))
+    harness.clock.advance(6 * 24 * HOUR + 60)
+
+    assert {"adopted": 1} == {k: n for k, n in (await harness.tick()).items() if k == "adopted"}
+
+    assert [] == await harness.outcomes()
+    assert 0 == await harness.services.poison.depth()
+
+
+async def test_another_tick_was_faster_before_it_was_read(
+    harness: Harness, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A copy that is gone when it is to be hidden longer is done: no failure, no second event."""
+    await harness.give_up("no JSON")
+    (copy,) = await harness.services.poison.receive(60)
+    await harness.services.poison.hide(copy, 0)
+    real = harness.services.poison
+
+    class _Late:
+        async def receive(self, hidden_seconds: int) -> list[Any]:
+            copies = await real.receive(hidden_seconds)
+            for one in copies:
+                await real.delete(one)
+            return copies
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(real, name)
+
+    poison: Any = _Late()
+    working = harness.services
+    harness.services = dataclasses.replace(working, poison=poison)
+
+    await harness.tick()
+    harness.services = working
+
+    assert [] == await harness.outcomes()
+    assert "adoption.failed" not in {record.getMessage() for record in caplog.records}
