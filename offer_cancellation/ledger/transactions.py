@@ -132,13 +132,15 @@ class Transactions:
 
     async def flush(self) -> None:
         """Sends what waits to be removed, and waits until nothing is under way."""
-        for partition, waiting in self._partitions.items():
-            if waiting.removals:
-                self._start(partition)
-        senders = [one.sender for one in self._partitions.values() if one.sender]
+        while True:
+            for partition, waiting in self._partitions.items():
+                if waiting.removals:
+                    self._start(partition)
+            senders = [one.sender for one in self._partitions.values() if one.sender]
+            if not senders:
+                return
 
-        if senders:  # not gathered: a caller that is cancelled would take all senders along
-            await asyncio.wait(senders)
+            await asyncio.wait(senders)  # not gathered: a cancelled caller would end them all
 
     async def close(self) -> None:
         """Flushes for a while, and ends what is still under way then."""
