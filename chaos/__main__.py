@@ -44,6 +44,8 @@ def main() -> int:
     passed = False
     logging.basicConfig(format="%(message)s")
     logging.getLogger("chaos").setLevel(logging.INFO)
+    # That callers go while they are answered is what is done here.
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     try:
         seen = asyncio.run(_observe(make_plan(seed, size), directory))
         verdict = judge(seen)

@@ -91,4 +91,5 @@ class Observed:
     rule_one: frozenset[str] = frozenset()  # digests of requests seen to break it
     secrets: tuple[str, ...] = ()  # where one was found: in logs, records, events
     cookies: tuple[str, ...] = ()  # calls that came with one
+    adopted: int = 0  # copies in the poison queue that became requests, as the logs have it
     poison: int = 0  # messages in the poison queue at the end

@@ -56,6 +56,7 @@ def _rows(seen: Observed) -> Iterable[tuple[str, str]]:
     yield "messages", f"{len(seen.sent)}, of which {seen.plan.copies} are copies"
     yield "kills", str(seen.kills)
     yield "trouble", ", ".join(f"{what} ({n})" for what, n in sorted(others.items()))
+    yield "adopted", f"{seen.adopted} messages that the host gave up"
     odd = Counter(odd.oddity for odd in seen.odd_answers)
     yield "odd answers of storage", ", ".join(f"{n} {what}" for what, n in sorted(odd.items()))
     plan = seen.plan

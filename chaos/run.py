@@ -130,6 +130,7 @@ class _Run:
                 for seen in stack.portal.seen
                 if any(name.lower() == "cookie" for name in seen.headers)
             ),
+            adopted=sum(text.count(" adoption.adopted ") for text in logs.values()),
             poison=watch.poison,
         )
 
