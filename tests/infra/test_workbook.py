@@ -8,7 +8,7 @@ from typing import Any
 from offer_cancellation.ledger.keys import BUCKETS
 from tests.infra.files import resource
 from tests.infra.kql_queries import items, queries, readings, workbook
-from tests.integration.test_storage_requests import A_DEFERRAL, A_POLL, A_REQUEST
+from tests.storage_requests import A_DEFERRAL, A_POLL, A_REQUEST
 
 VERSIONS = {3: "KqlItem/1.0", 9: "KqlParameterItem/1.0", 12: "NotebookGroup/1.0"}
 CHARTS = {"barchart", "table", "timechart"}

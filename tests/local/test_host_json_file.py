@@ -117,7 +117,7 @@ def test_the_local_host_honours_what_the_file_says() -> None:
         batch_size=16,
         new_batch_threshold=8,
         visibility_timeout=timedelta(seconds=60),
-        max_dequeue_count=120,
+        max_dequeue_count=5,
         max_polling_interval=timedelta(seconds=2),
         message_encoding="none",
     )
