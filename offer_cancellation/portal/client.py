@@ -44,13 +44,14 @@ class Portal:
         credential: SteadyCredential,
         backoff: Backoff,
         clock: Callable[[], datetime] = utc_now,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._throttle = Throttle(backoff, clock)
         origin = httpx.URL(settings.api_url)
         self._auth = ManagedIdentityAuth(credential, settings.api_scope, origin)
-        self._client = _http_client(settings)
+        self._client = _http_client(settings, transport or _transport(settings))
 
     def url(self, target: str) -> str:
         """The whole URL of a path and query."""
@@ -178,7 +179,7 @@ class Portal:
         return Answer(response.status_code, headers, body, str(request.url))
 
 
-def _http_client(settings: Settings) -> httpx.AsyncClient:
+def _transport(settings: Settings) -> AiohttpTransport:
     context = httpx.create_ssl_context()
     connections = settings.poll_concurrency + 32  # a tick's polls and the trigger's calls
 
@@ -190,8 +191,12 @@ def _http_client(settings: Settings) -> httpx.AsyncClient:
             max_line_size=_HEADER_LIMIT,
         )
 
+    return AiohttpTransport(verify=context, client=session)
+
+
+def _http_client(settings: Settings, transport: httpx.AsyncBaseTransport) -> httpx.AsyncClient:
     return httpx.AsyncClient(
-        transport=AiohttpTransport(verify=context, client=session),
+        transport=transport,
         timeout=httpx.Timeout(settings.api_timeout, connect=min(10, settings.api_timeout)),
         follow_redirects=False,
         trust_env=False,

@@ -1,0 +1,85 @@
+"""The real app, composed for one simulated process: the one place that knows how that is done."""
+
+import asyncio
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cache
+from random import Random
+
+from azure.functions.queue import QueueMessage
+
+from cancel_trigger.message import Message
+from cancel_trigger.submission import handle
+from offer_cancellation.clients import make_clients
+from offer_cancellation.settings import Settings, load
+from offer_cancellation.transports import Transports
+from poll_timer.tick import tick
+from simulation import api, identity
+from simulation.storage import queues
+from simulation.transports import AzureTransport, Exchange, HttpxTransport
+
+QUEUE_HOST, TABLE_HOST = "simulated.queue.example", "simulated.table.example"
+REQUESTS, OUTCOMES, TABLE = "cancel-requests", "cancel-outcomes", "cancellations"
+POISON = f"{REQUESTS}-poison"
+
+
+@cache
+def settings(**given: str) -> Settings:
+    """The app's settings in a simulated world, with these by name."""
+    return load(
+        {
+            "CANCEL_STORAGE__queueServiceUri": f"https://{QUEUE_HOST}",
+            "CANCEL_STORAGE__tableServiceUri": f"https://{TABLE_HOST}",
+            "CANCEL_STORAGE__credential": "managedidentity",
+            "PARTNER_API_URL": api.URL,
+            **given,
+        }
+    )
+
+
+@contextmanager
+def environment() -> Iterator[None]:
+    """The identity endpoint's address, where the credential looks for it."""
+    names = [n for n in os.environ if n.startswith(("IDENTITY_", "MSI_", "AZURE_"))]
+    before = {name: os.environ.pop(name) for name in names}
+    os.environ.update(identity.ENVIRONMENT)
+    try:
+        yield
+    finally:
+        for name in identity.ENVIRONMENT:
+            del os.environ[name]
+        os.environ.update(before)
+
+
+class App:
+    """One process of the app: its two functions, as the Functions worker calls them."""
+
+    def __init__(
+        self,
+        given: Settings,
+        clock: Callable[[], datetime],
+        jitter: Random,
+        exchange: Exchange,
+    ) -> None:
+        azure = AzureTransport(exchange)
+        transports = Transports(azure, azure, HttpxTransport(exchange))
+        self._services = make_clients(given, clock, jitter.random, transports)
+        self._clock = clock
+
+    async def handle(self, message: queues.Message) -> None:
+        """One delivery of a queue message."""
+        received = QueueMessage(  # type: ignore[no-untyped-call]
+            id=message.id,
+            body=message.text,
+            dequeue_count=message.dequeue_count,
+            insertion_time=datetime.fromtimestamp(int(message.inserted_at), UTC),
+            pop_receipt=message.receipt,
+        )
+        await handle(Message.received(received, self._clock()), self._services)
+
+    async def tick(self) -> None:
+        """One run of the timer's function."""
+        await tick(self._services)
+        await asyncio.sleep(0)

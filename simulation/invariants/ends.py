@@ -1,0 +1,59 @@
+"""Every message ends in exactly one final status and at least one event; nothing is left over."""
+
+from simulation.app import OUTCOMES, POISON, REQUESTS
+from simulation.events import event_of
+from simulation.invariants import Invariant
+from simulation.plan import Asked
+
+
+class Ends(Invariant):
+    """Takes stock once the faults are long over."""
+
+    def at_end(self) -> None:
+        """Judges each request, then what is left in queues and in the due index."""
+        events = [event_of(m.text) for m in self.world.queues.messages(OUTCOMES)]
+        reported = {(event.offer, event.status) for event in events}
+        for asked in {sent.asked.offer: sent.asked for sent in self.world.sent}.values():
+            if asked.kind == "invalid":
+                self._invalid(asked, reported)
+            else:
+                self._valid(asked, reported)
+
+        for queue in (REQUESTS, POISON):
+            for message in self.world.queues.messages(queue):
+                if not (queue == POISON and "operatoinId" in message.text):  # TODAY: kept there
+                    self.world.fail("nothing left over", f"a message in {queue}",
+                                    self.world.about(message.text))  # fmt: skip
+        for digest, rows in self.world.ledger.due.items():
+            if rows:
+                record = self.world.ledger.records.get(digest)
+                self.world.fail("nothing left over", "a due row", record.offer if record else "")
+
+    def _invalid(self, asked: Asked, reported: set[tuple[str, str]]) -> None:
+        if (asked.offer, "rejected") not in reported:
+            self.world.fail("every request ends", "an invalid message has no event", asked.offer)
+        kept = [
+            m
+            for queue in (POISON, f"{REQUESTS}-rejected")
+            for m in self.world.queues.messages(queue)
+            if self.world.about(m.text) == asked.offer
+        ]
+        if not kept:
+            self.world.fail("every request ends", "its original is not kept", asked.offer)
+
+    def _valid(self, asked: Asked, reported: set[tuple[str, str]]) -> None:
+        records = [r for r in self.world.ledger.records.values() if r.offer == asked.offer]
+        if not records:
+            self.world.fail("every request ends", "it has no record", asked.offer)
+        if len(records) > 1:
+            if asked.kind == "anonymous" and self.world.counts["a message given up by the host"]:
+                self.world.count("an anonymous message adopted twice")
+            else:
+                self.world.fail("every request ends", f"it has {len(records)} records", asked.offer)
+        for record in records:
+            if not record.is_final:
+                self.world.fail("every request ends", f"it is {record.status}", asked.offer)
+            elif (asked.offer, record.status) not in reported:
+                self.world.fail("every request ends", f"{record.status} has no event", asked.offer)
+            else:
+                self.world.count(f"ended {record.status}")
