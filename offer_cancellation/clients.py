@@ -21,7 +21,6 @@ from offer_cancellation.outcome import Outcomes
 from offer_cancellation.portal.client import Portal
 from offer_cancellation.settings import Settings, settings
 from offer_cancellation.storage import OutQueue, PoisonQueue, ledger_table, queue_client
-from offer_cancellation.transports import OWN, Transports
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +49,20 @@ def make_clients(
     given: Settings,
     clock: Callable[[], datetime] = utc_now,
     jitter: Jitter = random.random,
-    transports: Transports = OWN,
 ) -> Clients:
     """Makes the clients for the running event loop."""
     quiet_libraries()
-    credentials = Credentials(lambda: clock().timestamp(), transports.identity)
+    credentials = Credentials()
     backoff = Backoff(given.backoff_first, given.backoff_max, jitter)
-    storage = transports.storage
-    outcome_queue = OutQueue(queue_client(given, credentials, given.outcome_queue, storage))
+    outcome_queue = OutQueue(queue_client(given, credentials, given.outcome_queue))
     return Clients(
         settings=given,
         credentials=credentials,
-        ledger=Ledger(ledger_table(given, credentials, storage)),
-        portal=Portal(given, credentials.of(given.api_client_id), backoff, clock, transports.api),
+        ledger=Ledger(ledger_table(given, credentials)),
+        portal=Portal(given, credentials.of(given.api_client_id), backoff, clock),
         outcomes=Outcomes(outcome_queue, given.site_name),
-        requests=OutQueue(queue_client(given, credentials, given.cancel_queue, storage)),
-        poison=PoisonQueue(queue_client(given, credentials, given.poison_queue, storage)),
+        requests=OutQueue(queue_client(given, credentials, given.cancel_queue)),
+        poison=PoisonQueue(queue_client(given, credentials, given.poison_queue)),
         backoff=backoff,
         clock=clock,
     )

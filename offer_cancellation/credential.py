@@ -17,7 +17,6 @@ from azure.identity.aio import ManagedIdentityCredential
 
 from offer_cancellation import log, telemetry
 from offer_cancellation.errors import TokenUnavailableError
-from offer_cancellation.transports import AzureTransport
 
 logger = logging.getLogger(__name__)
 
@@ -123,24 +122,16 @@ class SteadyCredential:
 class Credentials:
     """One credential per client id, all for one event loop."""
 
-    def __init__(
-        self, clock: Callable[[], float] = time.time, transport: AzureTransport | None = None
-    ) -> None:
-        self._clock = clock
-        self._transport = transport
+    def __init__(self) -> None:
         self._by_client_id: dict[str | None, SteadyCredential] = {}
 
     def of(self, client_id: str | None) -> SteadyCredential:
         """The managed identity with that client id; None: the system-assigned one."""
         if client_id not in self._by_client_id:
             identity = ManagedIdentityCredential(
-                client_id=client_id,
-                connection_timeout=5,
-                read_timeout=10,
-                retry_total=2,
-                transport=self._transport,
+                client_id=client_id, connection_timeout=5, read_timeout=10, retry_total=2
             )
-            self._by_client_id[client_id] = SteadyCredential(identity, self._clock)
+            self._by_client_id[client_id] = SteadyCredential(identity)
         return self._by_client_id[client_id]
 
     async def close(self) -> None:

@@ -15,7 +15,6 @@ from azure.storage.queue.aio import QueueClient
 
 from offer_cancellation.credential import Credentials
 from offer_cancellation.settings import Settings
-from offer_cancellation.transports import AzureTransport
 
 NEVER = -1  # time-to-live of a message that must not vanish
 
@@ -82,20 +81,9 @@ class PoisonQueue(OutQueue):
         return [Poisoned(m.id, m.content, m.inserted_on) for m in messages]
 
 
-def queue_client(
-    settings: Settings,
-    credentials: Credentials,
-    name: str,
-    transport: AzureTransport | None = None,
-) -> QueueClient:
+def queue_client(settings: Settings, credentials: Credentials, name: str) -> QueueClient:
     """A queue of the `CANCEL_STORAGE` account."""
-    options = {
-        "transport": transport,
-        **_PATIENCE,
-        "initial_backoff": 1,
-        "increment_base": 1,
-        "random_jitter_range": 1,
-    }
+    options = {**_PATIENCE, "initial_backoff": 1, "increment_base": 1, "random_jitter_range": 1}
     if settings.storage:
         return QueueClient.from_connection_string(settings.storage, name, **options)
     return QueueClient(
@@ -106,11 +94,9 @@ def queue_client(
     )
 
 
-def ledger_table(
-    settings: Settings, credentials: Credentials, transport: AzureTransport | None = None
-) -> TableClient:
+def ledger_table(settings: Settings, credentials: Credentials) -> TableClient:
     """The ledger's table in the `CANCEL_STORAGE` account."""
-    options = {"transport": transport, **_PATIENCE, "retry_backoff_factor": 0.5}
+    options = {**_PATIENCE, "retry_backoff_factor": 0.5}
     if settings.storage:
         return TableClient.from_connection_string(
             settings.storage, settings.ledger_table, **options

@@ -5,20 +5,23 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from random import Random
+from typing import Any
 
+import httpx
 from azure.functions.queue import QueueMessage
 
 from cancel_trigger.message import Message
 from cancel_trigger.submission import handle
-from offer_cancellation.clients import make_clients
+from offer_cancellation.outside import Outside
+from offer_cancellation.services import make_services
 from offer_cancellation.settings import Settings, load
-from offer_cancellation.transports import Transports
 from poll_timer.tick import tick
 from simulation import api, identity
+from simulation.sessions import Session
 from simulation.storage import queues
-from simulation.transports import AzureTransport, Exchange, HttpxTransport
+from simulation.transports import AzureTransport, Exchange
 
 QUEUE_HOST, TABLE_HOST = "simulated.queue.example", "simulated.table.example"
 REQUESTS, OUTCOMES, TABLE = "cancel-requests", "cancel-outcomes", "cancellations"
@@ -53,6 +56,11 @@ def environment() -> Iterator[None]:
         os.environ.update(before)
 
 
+@cache
+def _ssl_context() -> Any:  # noqa: ANN401 - ssl's own; nothing is ever encrypted with it
+    return httpx.create_ssl_context()
+
+
 class App:
     """One process of the app: its two functions, as the Functions worker calls them."""
 
@@ -63,9 +71,14 @@ class App:
         jitter: Random,
         exchange: Exchange,
     ) -> None:
-        azure = AzureTransport(exchange)
-        transports = Transports(azure, azure, HttpxTransport(exchange))
-        self._services = make_clients(given, clock, jitter.random, transports)
+        session: Any = partial(Session, exchange)
+        outside = Outside(
+            azure_transport=partial(AzureTransport, exchange),
+            session=session,
+            ssl_context=_ssl_context,
+            steady_clock=lambda: clock().timestamp(),
+        )
+        self._services = make_services(given, clock, jitter.random, outside)
         self._clock = clock
 
     async def handle(self, message: queues.Message) -> None:

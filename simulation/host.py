@@ -76,6 +76,7 @@ class Machine:
         self._lives = 0
         self._running: dict[asyncio.Future[None], Invocation] = {}
         self._fetched = 0
+        self._frozen_until = 0.0
 
     def clock(self) -> float:
         """Seconds since the epoch, as this machine believes."""
@@ -129,6 +130,7 @@ class Machine:
         self._world.note(self.name, f"{whole} for {seconds:.0f} s")
         for owner in owners:
             self._loop.freeze(owner)
+        self._frozen_until = self._loop.time() + seconds
         for invocation in self._running.values():
             invocation.paused += seconds
         self._world.later(seconds, self._thaw, owners)
@@ -141,6 +143,8 @@ class Machine:
             await asyncio.sleep(RESTART_WORKER)
 
         invocation = self._world.invocation(kind, self.worker, about)
+        if self.worker.gate is Gate.FROZEN:
+            invocation.paused = self._frozen_until - self._loop.time()
         done: asyncio.Future[None] = self._loop.create_future()
         self._running[done] = invocation
         app, host = self.app, self.host
@@ -159,6 +163,9 @@ class Machine:
         task.add_done_callback(pass_on, context=host.context)
         try:
             await done
+        except Exception as error:
+            self._world.function_failed(invocation, error)
+            raise
         finally:
             self._running.pop(done, None)
             self._world.invocation_ended(invocation)
@@ -201,7 +208,6 @@ class Machine:
             await self.invoke("message", lambda app: app.handle(message), about)
         except Exception as error:  # noqa: BLE001 - the host knows that it failed, not how
             world.note(self.name, f"fails with {type(error).__name__}", about)
-            world.function_failed(error)
             if message.dequeue_count >= self._settings.tries:
                 await self._give_up(message)
             else:

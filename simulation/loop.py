@@ -87,6 +87,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._now = 0.0
         self._pick = chance.random
         self._ready: list[asyncio.Handle] = []
+        self._is_over = False
         self.steps = 0
         self.tasks: list[asyncio.Task[Any]] = []
         self.after_step: Callable[[], None] | None = None
@@ -123,6 +124,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def drop_everything(self) -> None:
         """Closes what still waits, so that nothing of it runs later."""
+        self._is_over = True
         self._ready.clear()
         self._scheduled.clear()  # type: ignore[attr-defined]
         for task in self.tasks:
@@ -150,6 +152,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
         task = _Task(coroutine, loop=loop, **options)
         self.tasks.append(task)
         return task
+
+    def _asyncgen_finalizer_hook(self, agen: Any) -> None:  # noqa: ANN401 - as asyncio's
+        self._asyncgens.discard(agen)  # type: ignore[attr-defined]
+        if not self._is_over:
+            self.create_task(agen.aclose())
 
     def _write_to_self(self) -> None:
         """No thread is ever to be woken."""

@@ -5,7 +5,7 @@ that comes too late reaches nobody.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextvars import Context, ContextVar
 from dataclasses import dataclass, field
 from random import Random
@@ -79,8 +79,10 @@ class Network:
         self.on_arrival: list[Callable[[Call], None]] = []
         self.on_seen: list[Callable[[Call, Fate], None]] = []
 
-    async def exchange(self, owner: Owner, request: Request) -> Response:
-        """Sends a request and waits for its response.
+    async def exchange(
+        self, owner: Owner, request: Request, leaves: Callable[[], Awaitable[None]] | None = None
+    ) -> Response:
+        """Sends a request and waits for its response; `leaves` is awaited once it is connected.
 
         Raises BrokenOffError, NotConnectedError; a time-out is the caller's own.
         """
@@ -96,6 +98,8 @@ class Network:
             observe(call)
 
         try:
+            if leaves is not None and not fate.refused:
+                await leaves()
             call.seen = await self._carry(call, fate, service)
         except (BrokenOffError, NotConnectedError) as error:
             call.failed = f"{type(error).__name__}"

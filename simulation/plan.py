@@ -40,6 +40,7 @@ class Plan:
     faults_end: float
     token_lifetime: float
     asked: tuple[Asked, ...]
+    deadline_hours: int
     page: int  # entities on a page of the table service
 
     @property
@@ -64,6 +65,7 @@ def make(chance: Chance) -> Plan:
         faults_end=faults_end,
         token_lifetime=dice.choice([700.0, 3600.0, 86400.0]),
         asked=tuple(_asked(dice, number, faults_end) for number in range(count)),
+        deadline_hours=dice.choice([1, 2, 2, 4]),
         page=dice.choice([1, 2, 1000]),
     )
 

@@ -1,6 +1,6 @@
-"""Transports of the SDKs and of httpx whose requests go to the simulated network.
+"""A transport of the Azure SDKs whose requests go to the simulated network.
 
-What goes wrong there is raised as the real transports (both on aiohttp) raise it.
+What goes wrong there is raised as the real transport (on aiohttp) raises it.
 """
 
 import asyncio
@@ -8,8 +8,6 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Self
 
-import aiohttp
-import httpx
 from azure.core.exceptions import (
     ServiceRequestError,
     ServiceRequestTimeoutError,
@@ -17,28 +15,26 @@ from azure.core.exceptions import (
 )
 from azure.core.pipeline.transport import AioHttpTransportResponse, AsyncHttpTransport
 from azure.core.rest._aiohttp import RestAioHttpTransportResponse
-from httpx_aiohttp.transport import map_aiohttp_exceptions
 
 from simulation.wire import BrokenOffError, NotConnectedError, Request, Response
 
-Exchange = Callable[[Request], Awaitable[Response]]
-"""Sends a request and waits for its response.
+Exchange = Callable[..., Awaitable[Response]]
+"""Sends a request and waits for its response; a second argument is awaited as it leaves.
 
 Raises BrokenOffError, NotConnectedError, TimeoutError.
 """
-
-_CONNECT_SECONDS, _READ_SECONDS = 300, 300  # the SDKs' defaults
 
 
 class AzureTransport(AsyncHttpTransport[Any, Any]):
     """What carries the requests of `azure-*` clients."""
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Exchange, read_timeout: float = 300, **_: object) -> None:
         self._exchange = exchange
+        self._read_timeout = read_timeout
 
     async def send(self, request: Any, **options: Any) -> Any:  # noqa: ANN401 - two generations
         """Sends one request. Raises azure.core.exceptions.AzureError."""
-        seconds = options.get("read_timeout", _READ_SECONDS)
+        seconds = options.get("read_timeout", self._read_timeout)
         try:
             async with asyncio.timeout(seconds):
                 response = await self._exchange(_of_azure(request))
@@ -82,55 +78,6 @@ class AzureTransport(AsyncHttpTransport[Any, Any]):
         """Nothing to close."""
 
 
-class HttpxTransport(httpx.AsyncBaseTransport):
-    """What carries the requests of an httpx client, in place of `httpx_aiohttp`'s transport."""
-
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Sends one request. Raises httpx.HTTPError."""
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        sent = Request(request.method, str(request.url), headers, await request.aread())
-        seconds = request.extensions.get("timeout", {}).get("read")
-        with map_aiohttp_exceptions():
-            try:
-                async with asyncio.timeout(seconds):
-                    response = await self._exchange(sent)
-            except NotConnectedError as error:
-                refused: Any = OSError(111, "connection refused")
-                raise aiohttp.ClientConnectorError(_key(), refused) from error
-            except BrokenOffError as error:
-                raise aiohttp.ServerDisconnectedError from error
-            except TimeoutError as error:
-                raise aiohttp.SocketTimeoutError from error
-
-        return httpx.Response(
-            response.status,
-            headers=response.headers,
-            stream=_Stream(response.body),
-            request=request,
-        )
-
-
-class _Stream(httpx.AsyncByteStream):
-    """A body that breaks off where it ends in the mark of one."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-
-    async def __aiter__(self) -> Any:  # noqa: ANN401 - an async generator
-        whole = self._body.removesuffix(BROKEN_OFF)
-        if whole:
-            yield whole
-        if len(whole) < len(self._body):
-            with map_aiohttp_exceptions():
-                raise aiohttp.ClientPayloadError
-
-
-BROKEN_OFF = b"\0broken off"  # at the end of a body: the connection went before the rest came
-
-
 class _Received:
     """What aiohttp would hand over."""
 
@@ -151,7 +98,3 @@ def _of_azure(request: Any) -> Request:  # noqa: ANN401 - two generations
     body = body.encode() if isinstance(body, str) else body or b""
     headers = {name.lower(): value for name, value in request.headers.items()}
     return Request(request.method, request.url, headers, body)
-
-
-def _key() -> Any:  # noqa: ANN401 - aiohttp's own class, which only its text uses
-    return aiohttp.client_reqrep.ConnectionKey("api", 443, True, True, None, None, None)

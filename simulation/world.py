@@ -11,7 +11,7 @@ import random
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from contextvars import Context
 from dataclasses import dataclass, field
@@ -41,7 +41,7 @@ from simulation.wire import Request
 
 T = TypeVar("T")
 
-PATIENCE = 8 * 3600.0  # seconds after the faults' end in which everything has to end
+PATIENCE = 3 * 3600.0  # seconds after the last deadline in which everything has to end
 _HOST_REQUEST = Request("HOST", f"https://{QUEUE_HOST}/{REQUESTS}/messages", {})
 
 
@@ -109,6 +109,7 @@ class World:
         self.faults = faults.chosen(self, without)
         self.invariants = invariants.all_of(self)
         self._observe()
+        self.loop.set_exception_handler(self._unexpected)
 
     # What everyone asks.
 
@@ -160,13 +161,16 @@ class World:
         """A new process of the app on a machine."""
         owner = machine.worker
 
-        async def exchange(request: Request) -> Any:  # noqa: ANN401 - Network's own
-            return await self.network.exchange(owner, request)
+        async def exchange(
+            request: Request, leaves: Callable[[], Awaitable[None]] | None = None
+        ) -> Any:  # noqa: ANN401 - Network's own
+            return await self.network.exchange(owner, request, leaves)
 
         def clock() -> datetime:
             return whole_milliseconds(datetime.fromtimestamp(machine.clock(), UTC))
 
         given = app_settings(
+            CANCEL_DEADLINE_HOURS=str(self.plan.deadline_hours),
             PARTNER_API_TIMEOUT_SECONDS=str(self.plan.api_timeout),
             POLL_GRACE_SECONDS=str(self.plan.grace),
         )
@@ -184,10 +188,10 @@ class World:
         for invariant in self.invariants:
             invariant.on_ended(invocation)
 
-    def function_failed(self, error: Exception) -> None:
+    def function_failed(self, invocation: Invocation, error: Exception) -> None:
         """An invocation raised: what that may be, an invariant says."""
         for invariant in self.invariants:
-            invariant.on_raised(error)
+            invariant.on_raised(invocation, error)
 
     async def reach(self, owner: Owner, act: Callable[[], T]) -> T:
         """One of a host's own calls of the queue service. Raises OSError, and what `act` raises."""
@@ -221,9 +225,13 @@ class World:
         earliest = self.ledger.earliest_due()
         return (
             (earliest is not None and earliest <= stamp)
-            or any(m.visible_at <= self.now() for m in self.queues.messages(POISON))
+            or any(m.visible_at <= self.now() for m in self.given_up())
             or (bool(self.edited) and any(map(self.ledger.breaks_rule_one, self.ledger.records)))
         )
+
+    def given_up(self) -> list[Message]:
+        """What the poison queue holds. TODAY: the app's own originals are there, too, for good."""
+        return [m for m in self.queues.messages(POISON) if "operatoinId" not in m.text]
 
     # The run.
 
@@ -233,17 +241,17 @@ class World:
             self.queues.create(name)
         for asked in self.plan.asked:
             self.api.add(asked.offer, asked.manners)
-            self.loop.spawn(self._produce(asked), None)
+            self._watched(self._produce(asked))
         for machine in self.machines:
             machine.start()
-        self.loop.spawn(self.timer.run(), None)
+        self._watched(self.timer.run())
         for fault in self.faults:
-            self.loop.spawn(fault.run(), None)
+            self._watched(fault.run())
 
         await asyncio.sleep(self.plan.faults_end)
         self.note("world", "the faults are over")
         self.network.deciders.clear()
-        end = self.loop.time() + PATIENCE
+        end = self.loop.time() + self.plan.deadline_hours * 3600 + PATIENCE
         while not self._is_settled():
             if self.loop.time() > end:
                 break
@@ -272,8 +280,21 @@ class World:
             self.sent.append(Sent(asked, message.id, text, self.loop.time()))
             self.note("producer", f"sends message {message.id[-4:]} ({asked.kind})", asked.offer)
 
+    def _watched(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Starts a part of the world itself: if it fails, the world does."""
+        task = self.loop.spawn(coroutine, None)
+        task.add_done_callback(
+            lambda done: done.result() if not done.cancelled() else None, context=Context()
+        )
+
+    def _unexpected(self, _loop: object, context: dict[str, Any]) -> None:
+        """A callback of the world raised. What nobody asked for any more is no fault."""
+        error = context.get("exception")
+        if error is not None and "never retrieved" not in context["message"]:
+            self.fail("the simulation itself", f"{error!r}")
+
     def _is_settled(self) -> bool:
-        is_quiet = not any(map(self.queues.messages, (REQUESTS, POISON)))
+        is_quiet = not self.queues.messages(REQUESTS) and not self.given_up()
         last = max((a.at + sum(a.repeats) for a in self.plan.asked), default=0.0)
         return (
             is_quiet
@@ -349,6 +370,7 @@ def run(seed: int, *, without: frozenset[str] = frozenset(), given: Plan | None 
                 world.fail("waits for ever", str(error))
             finally:
                 result.virtual_seconds, result.steps = world.loop.time(), world.loop.steps
+                world.invariants.clear()  # what is torn down now breaks no rule
                 world.loop.drop_everything()
                 world.loop.close()
     result.counts = world.counts

@@ -44,14 +44,13 @@ class Portal:
         credential: SteadyCredential,
         backoff: Backoff,
         clock: Callable[[], datetime] = utc_now,
-        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._throttle = Throttle(backoff, clock)
         origin = httpx.URL(settings.api_url)
         self._auth = ManagedIdentityAuth(credential, settings.api_scope, origin)
-        self._client = _http_client(settings, transport or _transport(settings))
+        self._client = _http_client(settings)
 
     def url(self, target: str) -> str:
         """The whole URL of a path and query."""
@@ -179,7 +178,7 @@ class Portal:
         return Answer(response.status_code, headers, body, str(request.url))
 
 
-def _transport(settings: Settings) -> AiohttpTransport:
+def _http_client(settings: Settings) -> httpx.AsyncClient:
     context = httpx.create_ssl_context()
     connections = settings.poll_concurrency + 32  # a tick's polls and the trigger's calls
 
@@ -191,12 +190,8 @@ def _transport(settings: Settings) -> AiohttpTransport:
             max_line_size=_HEADER_LIMIT,
         )
 
-    return AiohttpTransport(verify=context, client=session)
-
-
-def _http_client(settings: Settings, transport: httpx.AsyncBaseTransport) -> httpx.AsyncClient:
     return httpx.AsyncClient(
-        transport=transport,
+        transport=AiohttpTransport(verify=context, client=session),
         timeout=httpx.Timeout(settings.api_timeout, connect=min(10, settings.api_timeout)),
         follow_redirects=False,
         trust_env=False,

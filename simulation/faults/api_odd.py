@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from simulation.faults import Fault
 from simulation.network import Call, Fate
-from simulation.transports import BROKEN_OFF
+from simulation.sessions import BROKEN_OFF
 from simulation.wire import Response
 
 if TYPE_CHECKING:

@@ -43,7 +43,7 @@ class Invariant:
     def on_ended(self, invocation: Invocation) -> None:
         """A function has returned, raised, or died with its worker."""
 
-    def on_raised(self, error: Exception) -> None:
+    def on_raised(self, invocation: Invocation, error: Exception) -> None:
         """A function has raised."""
 
     def at_end(self) -> None:

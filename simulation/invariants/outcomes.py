@@ -28,7 +28,8 @@ class Outcomes(Invariant):
         about = event.offer
         self.world.note("outcomes", f"the event {event.status}", about)
         known: dict[str, Event] = self.__dict__.setdefault("_events", {})
-        earlier = known.setdefault(event.request_id, event)
+        key = event.id if event.code in _OF_MESSAGES else event.request_id
+        earlier = known.setdefault(key, event)
         if earlier is not event:
             self.world.count("an event sent again")
         if (earlier.source, earlier.id, earlier.status) != (event.source, event.id, event.status):

@@ -1,0 +1,112 @@
+"""No rule: counts the rare things that are seen from outside, so that a run can say what it met."""
+
+from simulation.app import OUTCOMES, POISON, REQUESTS
+from simulation.events import event_of
+from simulation.invariants import Invariant, Step
+from simulation.ledger_view import Row
+from simulation.loop import Gate
+from simulation.network import Call, Fate, Invocation
+from simulation.storage.queues import Message
+from simulation.storage.tables import Change
+
+_CREATED, _CONFLICT, _GONE = 201, (404, 409, 412), 404
+
+
+class Counted(Invariant):
+    """Looks on, and counts."""
+
+    _lost: set[bytes]
+    _dead: dict[str, str]
+
+    def on_commit(self, changes: list[Change], steps: list[Step]) -> None:
+        """Take-overs, put-backs, uncertain ends; where a dead claimer had got to."""
+        for before, after in steps:
+            if after is None:
+                continue
+            if before is not None and before.status == "submitting" == after.status:
+                if before.columns.get("LeaseUntil") != after.columns.get("LeaseUntil"):
+                    self.world.count("a take-over of a dead claimer")
+                    self._where_it_died(before)
+            if after.is_final and after.columns.get("Uncertain"):
+                if before is None or not before.is_final:
+                    self.world.count("an uncertain end")
+
+    def on_put(self, queue: str, message: Message) -> None:
+        """Messages that the host gave up, that the timer put back, events of the dead."""
+        if queue == POISON and "operatoinId" not in message.text:
+            self.world.count("a message given up by the host")
+        if queue == REQUESTS and "expiresAt" in message.text and "requestId" in message.text:
+            self.world.count("a message put back by the timer")
+        if queue == OUTCOMES:
+            event_of(message.text)
+
+    def on_arrival(self, call: Call) -> None:
+        """Requests that come when nobody waits any more; refused writers; empty pages."""
+        world = self.world
+        if call.failed:
+            world.count("a request arrives after its sender gave up")
+        if call.response is None:
+            return
+        if call.service == "table" and call.request.path == "/$batch":
+            self._batch(call)
+        if call.service == "table" and call.request.path.endswith("()"):
+            has_more = "x-ms-continuation-nextpartitionkey" in call.response.headers
+            if has_more and b'"RowKey"' not in call.response.body:
+                world.count("a page without rows")
+        if call.request.method == "GET" and call.request.path.startswith(f"/{POISON}/messages"):
+            if b"<MessageText>" in call.response.body and "peekonly" not in call.request.query:
+                world.count("a message taken from the poison queue")
+
+    def on_seen(self, call: Call, fate: Fate) -> None:
+        """Replies that were lost although the service had acted; fresh tokens; the dead."""
+        acted = call.response is not None and call.response.status < 300  # noqa: PLR2004
+        is_lost = call.seen is None or fate.afterwards is not None
+        if call.service == "api" and call.request.method == "POST":
+            if acted and is_lost:
+                self.world.count("a POST acted on whose answer was lost")
+        if call.service == "table" and call.request.path == "/$batch" and acted and is_lost:
+            self._lost_bodies().add(call.request.body)
+        if call.service == "api" and call.invocation is not None:
+            earlier = [c for c in call.invocation.calls if c.service == "api"][:-1]
+            if earlier and earlier[-1].seen and earlier[-1].seen.status == 401:  # noqa: PLR2004
+                if earlier[-1].request.bearer != call.request.bearer:
+                    self.world.count("a 401 and a fresh token")
+
+    def _batch(self, call: Call) -> None:
+        assert call.response is not None  # noqa: S101 - looked at by the caller
+        is_refused = any(f" {status} ".encode() in call.response.body for status in _CONFLICT)
+        if call.request.body in self._lost_bodies():
+            self.world.count("a write repeated after its reply was lost")
+            if is_refused:
+                self.world.count("a lost reply recognised")
+        invocation = call.invocation
+        if is_refused and b"HTTP/1.1 412" in call.response.body and invocation is not None:
+            if invocation.paused:
+                self.world.count("a late writer refused")
+            if invocation.kind == "tick" and self._other_tick(invocation):
+                self.world.count("both timers in one row")
+
+    def _other_tick(self, invocation: Invocation) -> bool:
+        return any(
+            other is not invocation
+            and other.kind == "tick"
+            and other.owner.gate is not Gate.DEAD
+            and other.began != float("inf")
+            for other in self.world.invocations
+        )
+
+    def _where_it_died(self, before: Row) -> None:
+        """Whether the dead claimer's POST had been sent."""
+        posts = [
+            call
+            for invocation in self.world.invocations
+            if invocation.owner.gate is Gate.DEAD and invocation.about == before.offer
+            for call in invocation.calls
+            if call.service == "api" and call.request.method == "POST"
+        ]
+        place = "POST and record" if posts else "claim and POST"
+        self.world.count(f"a worker dead between {place}")
+
+    def _lost_bodies(self) -> set[bytes]:
+        found: set[bytes] = self.__dict__.setdefault("_bodies", set())
+        return found
