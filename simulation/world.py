@@ -340,6 +340,8 @@ class World:
             self.note(call.owner.name, f"{call.request.method} {parts[-1]}: {outcome}{acted}", about)
         elif fate.notes:
             outcome = call.seen.status if call.seen else call.failed
+            is_read = call.invocation is None or call.invocation.kind == "tick"
+            about = about or ("reads" if is_read and call.request.method == "GET" else "")
             self.note(call.owner.name, f"{call.target}: {outcome} ({', '.join(fate.notes)})", about)
         for invariant in self.invariants:
             invariant.on_seen(call, fate)

@@ -35,11 +35,11 @@ class Posts(Invariant):
     def on_commit(self, changes: list[Change], steps: list[Step]) -> None:
         """A claim that another worker takes over."""
         for before, after in steps:
-            if before is None or after is None or before.status != "submitting":
+            if before is None or after is None:
                 continue
-            has_new_lease = before.columns.get("LeaseUntil") != after.columns.get("LeaseUntil")
-            lease = before.moment("LeaseUntil") or 0.0
-            if has_new_lease and self.world.now() > lease:
+            if before.status != "submitting" or after.status != "submitting":
+                continue
+            if before.columns.get("LeaseUntil") != after.columns.get("LeaseUntil"):
                 self._of(after.offer).taken_over.append(self.world.loop.time())
 
     def on_seen(self, call: Call, fate: Fate) -> None:
@@ -83,7 +83,9 @@ class Posts(Invariant):
             return
         if any(at >= earlier.sent_at for at in offer.taken_over):
             return
-        follows = offer.posts.index(earlier) > 0
+        follows = offer.posts.index(earlier) > 0 or any(
+            at <= earlier.sent_at for at in offer.taken_over
+        )
         if seen.status in _GRACE and follows and earlier.invocation is not call.invocation:
             return
         self.world.fail(
