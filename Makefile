@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 BIN313 := .venv-313/bin
-SOURCES := function_app.py cancel_trigger poll_timer offer_cancellation ops local chaos benchmarks tests
+SOURCES := function_app.py cancel_trigger poll_timer offer_cancellation ops local chaos benchmarks examples tests
 
 # Python 3.13, as in Azure: on the PATH or among pyenv's, and one that runs (a shim may not).
 PYTHON313 ?= $(shell for python in python3.13 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.13.*/bin/python3.13; do \
@@ -11,10 +11,15 @@ PYTHON313 ?= $(shell for python in python3.13 "$${PYENV_ROOT:-$$HOME/.pyenv}"/ve
 # What runs in Microsoft's worker, which is there from Python 3.13 on.
 WORKER_SUITES := tests/conformance tests/agreement
 
-# The modules that decide: pure, and covered to the last branch.
-DECISIONS := cancel_trigger/decisions.py,cancel_trigger/meeting.py,cancel_trigger/message.py,poll_timer/decisions.py,poll_timer/message.py,offer_cancellation/backoff.py,offer_cancellation/envelope.py,offer_cancellation/request.py,offer_cancellation/outcome.py,offer_cancellation/reuse.py,offer_cancellation/status.py,offer_cancellation/ledger/keys.py,offer_cancellation/ledger/record.py,offer_cancellation/ledger/entity.py,offer_cancellation/portal/answer.py,offer_cancellation/portal/location.py,offer_cancellation/portal/operation.py,offer_cancellation/portal/throttle.py
+# Tests in several processes, each with servers of its own. A file stays in one process, in order;
+# the longest (chaos) comes first. One more process than cores: a third of the time is waiting.
+WORKERS ?= 3
+PARALLEL := --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder --durations=20
 
-.PHONY: help demo run stack test test-here test-worker test-313 test-rest-313 chaos soak check format install clean
+# The modules that decide: pure, and covered to the last branch.
+DECISIONS := cancel_trigger/decisions.py,cancel_trigger/meeting.py,cancel_trigger/message.py,cancel_trigger/metadata.py,poll_timer/decisions.py,offer_cancellation/backoff.py,offer_cancellation/envelope.py,offer_cancellation/original.py,offer_cancellation/request.py,offer_cancellation/outcome.py,offer_cancellation/status.py,offer_cancellation/ledger/keys.py,offer_cancellation/ledger/record.py,offer_cancellation/ledger/entity.py,offer_cancellation/portal/answer.py,offer_cancellation/portal/location.py,offer_cancellation/portal/operation.py,offer_cancellation/portal/throttle.py
+
+.PHONY: help demo run stack unit test test-here test-worker test-313 test-rest-313 chaos soak check format lock install clean
 
 help:  ## Show this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -28,22 +33,34 @@ run: install  ## Keep the local stack up, to send requests to
 stack: install  ## The same without the app, for `func start`; writes local.settings.json
 	@$(BIN)/python -m local.run --no-host --write-settings
 
-test: test-here test-worker  ## Run every test, with coverage; on Python 3.13, too, what needs the worker
+unit: .venv/.installed  ## Run the unit tests, in seconds: no server, no network
+	$(BIN)/python -m pytest --quiet tests/unit
+
+ifdef FILE
+test: install $(if $(findstring tests/infra,$(FILE)),.venv-infra/.installed)
+ifneq (,$(strip $(foreach suite,$(WORKER_SUITES),$(findstring $(suite),$(FILE)))))
+	@$(call on_313,$(FILE))
+else
+	$(BIN)/python -m pytest $(FILE)
+endif
+else
+test: test-here test-worker  ## Run every test, with coverage; FILE=tests/unit/test_x.py: just that
+endif
 
 test-here: install .venv-infra/.installed
-	$(BIN)/python -m pytest $(WORKER_SUITES:%=--ignore=%) --cov --cov-report=term
+	$(BIN)/python -m pytest $(WORKER_SUITES:%=--ignore=%) $(PARALLEL) --cov --cov-report=term
 	@echo "The decision modules, every branch:"
 	$(BIN)/python -m coverage report --include=$(DECISIONS) --fail-under=100
 
 test-313: test-worker test-rest-313  ## Run the unit, integration and worker tests on Python 3.13
 
 test-worker: node_modules/.installed
-	@$(call on_313,$(WORKER_SUITES))
+	@$(call on_313,$(WORKER_SUITES) $(PARALLEL))
 
 test-rest-313: node_modules/.installed
-	@$(call on_313,tests/unit tests/integration)
+	@$(call on_313,tests/unit tests/integration $(PARALLEL))
 
-# Runs suites on Python 3.13; the only tests that are ever left out, and never quietly.
+# Runs pytest on Python 3.13; the only tests that are ever left out, and never quietly.
 define on_313
 if [ -z "$(PYTHON313)" ]; then \
 	echo "*** NOT RUN, there is no Python 3.13 (make PYTHON313=/path/to/python3.13 …): $(1) ***"; \
@@ -59,18 +76,31 @@ chaos: install  ## Take the stack apart while it works, and count what got lost;
 soak: install  ## Print what size and endurance cost
 	@$(BIN)/python -m benchmarks.soak
 
-check: install  ## Lint, format and types
+check: install  ## Lint, format, types and spelling
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
-	$(BIN)/mypy function_app.py cancel_trigger poll_timer offer_cancellation ops local chaos benchmarks tests
+	$(BIN)/mypy function_app.py cancel_trigger poll_timer offer_cancellation ops local chaos benchmarks examples tests
+	$(BIN)/codespell
 
 format: install  ## Put the code into shape
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
+# uv resolves for a Python that is not installed here, and writes down the hash of every file of a version.
+LOCK = $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-annotate --no-emit-index-url --custom-compile-command "make lock"
+# pip ignores a line whose marker is false; on any other Python it looks for a file that is not there, and fails.
+ONLY_313 := only-python-3.13 @ file:///this-app-is-deployed-on-python-3.13-only.tar.gz ; python_version != "3.13"
+
+lock: install  ## Pin with hashes, in requirements*.txt, all that requirements*.in ask for
+	$(LOCK) --universal --python-version 3.11 requirements-dev.in --output-file requirements-dev.txt
+	$(LOCK) --universal --python-version 3.11 requirements-infra.in --output-file requirements-infra.txt
+	$(LOCK) --python-version 3.13 --python-platform linux --constraint requirements-dev.txt requirements.in --output-file requirements.txt
+	@printf '%s\n' '# What the deployed app needs. The first line is for any Python but 3.13: pip finds no such file, and fails.' '$(ONLY_313)' | cat - requirements.txt > requirements.tmp
+	@mv requirements.tmp requirements.txt
+
 install: .venv/.installed node_modules/.installed
 
-.venv/.installed: requirements.txt requirements-dev.txt
+.venv/.installed: requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=/path/to/python3.13 …" or 0)'
 	@echo "Installing Python packages into .venv …"
 	$(PYTHON) -m venv .venv
@@ -84,10 +114,10 @@ install: .venv/.installed node_modules/.installed
 	.venv-infra/bin/python -m pip install --disable-pip-version-check --requirement requirements-infra.txt
 	@touch $@
 
-.venv-313/.installed: requirements.txt requirements-dev.txt requirements-313.txt
+.venv-313/.installed: requirements-dev.txt
 	@echo "Installing Python packages into .venv-313 …"
 	$(PYTHON313) -m venv .venv-313
-	$(BIN313)/python -m pip install --disable-pip-version-check --requirement requirements-313.txt
+	$(BIN313)/python -m pip install --disable-pip-version-check --requirement requirements-dev.txt
 	@touch $@
 
 node_modules/.installed: package.json package-lock.json

@@ -26,10 +26,11 @@ from local.identity import Identity
 from local.portal.portal import Portal
 from local.portal.script import Answer, Script
 from local.stack import Stack
-from offer_cancellation.clients import Clients, make_clients
 from offer_cancellation.clock import after, utc_now
 from offer_cancellation.ledger import entity, keys
+from offer_cancellation.ledger.keys import RecordKey
 from offer_cancellation.ledger.record import Record
+from offer_cancellation.services import Services, make_services
 from offer_cancellation.settings import load
 from offer_cancellation.status import Status
 
@@ -92,7 +93,7 @@ async def _fill(table: TableClient, pending: int, due: int) -> None:
     rows: dict[str, list[entity.Row]] = {bucket: [] for bucket in keys.BUCKETS}
     for number in range(pending):
         record = _record(number, is_due=number < due)
-        rows[keys.bucket(record.request_id)] += [
+        rows[RecordKey.of(record.request_id).bucket] += [
             entity.to_row(record, "soak"),
             entity.to_due_row(record),
         ]
@@ -105,7 +106,7 @@ async def _fill(table: TableClient, pending: int, due: int) -> None:
     await asyncio.gather(*(put(bucket) for bucket in rows.values()))
 
 
-async def _tick_row(name: str, clients: Clients) -> tuple[str, ...]:
+async def _tick_row(name: str, clients: Services) -> tuple[str, ...]:
     from poll_timer.tick import tick  # noqa: PLC0415 - reads the settings, set only now
 
     process = psutil.Process()
@@ -132,7 +133,7 @@ async def _ticks(pending: int, due: int) -> Table:
         settings = load(
             {"CANCEL_STORAGE": azurite.connection_string, "PARTNER_API_URL": portal.url}
         )
-        clients = make_clients(settings)
+        clients = make_services(settings)
         try:
             async with TableClient.from_connection_string(
                 azurite.connection_string, settings.ledger_table

@@ -1,4 +1,4 @@
-"""The queue-triggered function: one message in, one step of a request's life.
+"""Binds the queue-triggered function: one message in, one step of a request's life.
 
 Only the binding is here. Names are literals from the settings: `%NAME%` would have no default.
 """
@@ -7,7 +7,7 @@ import azure.functions as func
 
 from cancel_trigger.message import Message
 from cancel_trigger.submission import handle
-from offer_cancellation.clients import clients
+from offer_cancellation.services import services
 from offer_cancellation.settings import settings
 
 blueprint = func.Blueprint()
@@ -19,5 +19,5 @@ blueprint = func.Blueprint()
 )
 async def cancel_trigger(message: func.QueueMessage) -> None:
     """Handles one message of the request queue; raising makes the host deliver it again."""
-    shared = clients()
+    shared = await services()
     await handle(Message.received(message, shared.clock()), shared)

@@ -1,33 +1,37 @@
-"""One message's way: parse it, claim its request, submit it, write down what came of it.
+"""Handles one message: parses it, claims its request, submits it, writes down the result.
 
-Only storage faults, and bugs before the fifth delivery, leave this module as exceptions: then the
-host delivers the message again. Everything else ends with the message handled.
+A message is only a call: once the claim is written, whatever fails is the ledger's to go on with,
+and the message is completed. Before that a fault of storage makes the host deliver it again, and
+so does a bug.
 """
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Self
 
-from azure.core.exceptions import AzureError
-
-from cancel_trigger import attempt, rejection
+from cancel_trigger.claim import Claim
 from cancel_trigger.decisions import Accept, Defer
-from cancel_trigger.meeting import Meeting, meet
 from cancel_trigger.message import Message
-from offer_cancellation import log, telemetry
-from offer_cancellation.clients import Clients
+from offer_cancellation import log, telemetry, transitions
 from offer_cancellation.clock import after
 from offer_cancellation.errors import (
     InvocationError,
     LostUpdateError,
+    StorageError,
     UnreadableRecordError,
 )
-from offer_cancellation.ledger import record as steps
 from offer_cancellation.ledger.record import Record
-from offer_cancellation.request import CancelRequest, InvalidRequest, parse
-from offer_cancellation.reuse import reused
-from offer_cancellation.settle import report, settle
+from offer_cancellation.next_step import NextStep, next_step
+from offer_cancellation.outcome import report, write_end
+from offer_cancellation.rejection import reject
+from offer_cancellation.request import (
+    CancelRequest,
+    InvalidRequest,
+    message_of,
+    parse,
+    request_id_conflict,
+)
+from offer_cancellation.services import Services
 from offer_cancellation.status import Ending, Error, Status
 
 logger = logging.getLogger(__name__)
@@ -35,210 +39,262 @@ logger = logging.getLogger(__name__)
 LAST_DELIVERY = 5  # a bug that comes back this often ends the request
 
 
-@dataclass(slots=True)
-class Claim:
-    """The record that this invocation holds, as far as it has got: `stored` is in the table."""
-
-    stored: Record
-    current: Record
-
-    @classmethod
-    def of(cls, record: Record) -> Self:
-        """A claim that has not got anywhere yet."""
-        return cls(record, record)
-
-    @property
-    def has_posted(self) -> bool:
-        """Whether its POST has begun: what came of it is not in the table."""
-        return self.current.attempts > self.stored.attempts
-
-
-async def handle(message: Message, clients: Clients) -> None:
+async def handle(message: Message, services: Services) -> None:
     """Handles one delivery.
 
-    Raises AzureError when storage fails, InvocationError on a bug before the fifth delivery.
+    Raises StorageError when storage fails before the claim is written, InvocationError on a bug.
     """
-    work = _Work(message, clients)
+    submission = Submission(message, services)
     try:
-        await work.run()
-    except AzureError as fault:
-        log.event(logger, "cancel.storage_failed", logging.ERROR, **work.ids,
-                  deliveries=message.deliveries, **log.fault_fields(fault))  # fmt: skip
-        raise
-    except UnreadableRecordError as fault:  # left to whoever can read it
-        log.event(logger, "ledger.unreadable_record", logging.ERROR, **work.ids,
-                  detail=str(fault))  # fmt: skip
-    except LostUpdateError as fault:  # whoever wrote first has the request now
-        log.event(logger, "cancel.lost_update", logging.WARNING, **work.ids,
-                  detail=str(fault))  # fmt: skip
+        await submission.run()
+    except StorageError as error:
+        submission.log("cancel.storage_failed", logging.ERROR, **log.fault_fields(error))
+        if not submission.is_kept_by_the_ledger:
+            raise
+    except UnreadableRecordError as error:  # left to whoever can read it
+        submission.log("ledger.unreadable_record", logging.ERROR, detail=str(error))
+    except LostUpdateError as error:  # another writer has the request now
+        submission.log("cancel.lost_update", logging.WARNING, detail=str(error))
     except Exception as bug:  # noqa: BLE001 - whatever it is, the request must not get lost
-        log.event(logger, "cancel.bug", logging.ERROR, **work.ids,
-                  deliveries=message.deliveries, **log.fault_fields(bug))  # fmt: skip
-        try:
-            await work.give_up(bug)
-        except LostUpdateError:  # the bug came after its write, or somebody else was faster
-            raise InvocationError(f"{type(bug).__name__}, and the record has moved on") from None
+        submission.log("cancel.bug", logging.ERROR, **log.fault_fields(bug))
+        await submission.give_up(bug)
 
 
-class _Work:
+class Submission:
     """The handling of one delivery."""
 
-    def __init__(self, message: Message, clients: Clients) -> None:
+    def __init__(self, message: Message, services: Services) -> None:
         self._message = message
-        self._clients = clients
+        self._services = services
         self._request: CancelRequest | None = None
-        self._claim: Claim | None = None
-        self._met: Record | None = None
-
-    @property
-    def ids(self) -> dict[str, str | None]:
-        """What names this work in a log record, as far as it is known."""
-        known: dict[str, str | None] = {"messageId": self._message.id}
-        if request := self._request:
-            known["requestId"], known["offerId"] = request.request_id, request.offer_id
-            known["correlationId"] = request.correlation_id or None
-        return known
+        self._claim: Claim | None = None  # what this invocation holds, or held
+        self._met: Record | None = None  # what was there before it
+        self._owes_event = False  # a final record is written, and its due row is there
 
     async def run(self) -> None:
+        """Parses the message, and goes as far with its request as it can."""
         request = parse(self._message.text, self._message.id)
         if isinstance(request, InvalidRequest):
-            await rejection.reject(self._message, request, request.error, self._clients)
+            await self._reject(request, request.error)
             return
+
         self._request = request
         with telemetry.submission(
             request.request_id, request.offer_id, request.correlation_id, request.traceparent
         ):
-            await self._claim_it(request)
+            await self._process(request)
 
-    async def _claim_it(self, request: CancelRequest) -> None:
-        now = self._clients.clock()
-        first = new_record(request, self._message, self._clients)
-        if first.is_past_deadline(now):
-            first = replace(steps.expired(first, now), due_at=None)
-        record, is_new = await self._clients.ledger.claim(first)
-        if is_new and not record.status.is_final:
-            self._claim = Claim.of(record)
-        elif not is_new:
-            self._met = record
-        if not is_new:
-            await self._meet(record, request)
-        elif record.status.is_final:
-            telemetry.ended(record.status.value, record.error_code)
-            await report(self._clients.ledger, self._clients.outcomes, record)
+    @property
+    def is_kept_by_the_ledger(self) -> bool:
+        """Whether the ledger goes on with the request without this message."""
+        return self._claim is not None or self._owes_event
+
+    async def _process(self, request: CancelRequest) -> None:
+        if self._has_no_id_of_its_own(request):
+            await self._send_anew(request)
+            return
+
+        now = self._services.clock()
+        claim = await self._services.ledger.insert(self._first_record(request, now))
+        if not claim.is_new:
+            await self._meet(claim.record, request)
+        elif claim.record.status.is_final:  # it came after its deadline
+            await self._report_inserted(claim.record)
         else:
-            self._log("cancel.claimed", record)
-            await self._submit(record)
+            self._log_step("cancel.claimed", claim.record)
+            await self._submit(claim.record)
+
+    def _has_no_id_of_its_own(self, request: CancelRequest) -> bool:
+        return request.request_id == f"msg-{self._message.id}"
+
+    async def _send_anew(self, request: CancelRequest) -> None:
+        """Puts the request on the queue with an id, so that it stays one request from now on.
+
+        Only what has an id is claimed: the host may give this message up after all, and its copy
+        in the poison queue would have another message id.
+        """
+        record = self._first_record(request, self._services.clock())
+        await self._services.requests.send(message_of(record))
+        self.log("cancel.sent_anew")
+
+    def _first_record(self, request: CancelRequest, now: datetime) -> Record:
+        """The claim of the request, or its end where its deadline has passed."""
+        settings = self._services.settings
+        record = transitions.claimed(request, self._message.inserted_at, now, settings)
+        record = replace(record, traceparent=record.traceparent or telemetry.traceparent())
+        if not record.is_past_deadline(now):
+            return record
+
+        # Its due row waits a lease, so that this invocation sends the event first.
+        unclaimed = transitions.adopted(request, self._message.inserted_at, now, settings)
+        return replace(transitions.expired(unclaimed, now), due_at=record.due_at)
 
     async def _meet(self, record: Record, request: CancelRequest) -> None:
-        now = self._clients.clock()
-        if fault := reused(record, request):
-            await rejection.reject(self._message, request, fault, self._clients)
+        """There is a record: what it asks for now decides."""
+        self._met = record
+        if conflict := request_id_conflict(record, request):
+            await self._reject(request, conflict)
             return
-        match meet(record, now):
-            case Meeting.REPORT_AGAIN:
-                await report(self._clients.ledger, self._clients.outcomes, record)
-            case Meeting.LEAVE:
-                self._log("cancel.left", record)
-            case Meeting.TAKE_OVER if record.is_past_deadline(now):
-                final = steps.expired(_taken(record, self._clients), now)
-                await self._settle(record, final)
-            case Meeting.TAKE_OVER:
-                taken = _taken(record, self._clients)
-                record = await self._clients.ledger.save(record, taken)
-                self._log("cancel.taken_over", record)
-                await self._submit(record)
+
+        now = self._services.clock()
+        match next_step(record, now):
+            case NextStep.REPORT:
+                await self._report_again(record)
+            case NextStep.LEAVE | NextStep.POLL:
+                self._log_step("cancel.left", record)
+            case NextStep.EXPIRE:
+                await self._end(record, transitions.expired(record, now))
+            case NextStep.GIVE_UP:
+                await self._end(record, transitions.given_up(record, now))
+            case NextStep.RESUME:
+                lease_seconds = self._services.settings.lease_seconds
+                taken = transitions.taken_over(record, now, lease_seconds)
+                taken = await self._services.ledger.save(record, taken)
+                self._log_step("cancel.taken_over", taken)
+                await self._submit(taken)
 
     async def _submit(self, record: Record) -> None:
+        """Makes one attempt under the claim, and writes down its result."""
         self._claim = claim = Claim.of(record)
-        decision = await attempt.attempt(claim, self._clients)
-        now = self._clients.clock()
-        record = claim.current
-        match decision:
-            case Accept(http_status, location, asked):
-                next_poll = self._clients.backoff.until(now, 0, asked)
-                accepted = steps.accepted(record, now, next_poll, http_status, location)
-                await self._clients.ledger.save(claim.stored, accepted)
-                self._log("cancel.accepted", accepted)
-            case Ending():
-                await self._settle(claim.stored, steps.finished(record, now, decision))
-            case Defer(cause, http_status, asked, until, uncertain):
-                backoff = self._clients.backoff
-                until = (
-                    backoff.spread(until, record.deferrals)
-                    if until
-                    else backoff.until(now, record.deferrals, asked)
-                )
-                later = steps.deferred(record, until, http_status, uncertain=uncertain)
-                await self._clients.ledger.save(claim.stored, later)
-                telemetry.put_off(cause)
-                self._log("cancel.deferred", later, cause=cause)
+        decision = await claim.attempt(self._services)
 
-    async def _settle(self, before: Record, final: Record) -> None:
-        """The message is the outbox here: the due row goes with the final record."""
-        final = replace(final, due_at=None)
-        await settle(self._clients.ledger, self._clients.outcomes, before, final)
+        now = self._services.clock()
+        match decision:
+            case Ending():
+                await self._end(claim.stored, transitions.finished(claim.current, now, decision))
+            case Accept():
+                await self._accept(claim, decision, now)
+            case Defer():
+                await self._defer(claim, decision, now)
+
+    async def _accept(self, claim: Claim, decision: Accept, now: datetime) -> None:
+        next_poll = self._services.backoff.until(now, 0, decision.retry_after)
+        accepted = transitions.accepted(
+            claim.current, now, next_poll, decision.http_status, decision.location
+        )
+        await self._services.ledger.save(claim.stored, accepted)
+        self._log_step("cancel.accepted", accepted)
+
+    async def _defer(self, claim: Claim, decision: Defer, now: datetime) -> None:
+        deferrals = claim.current.deferrals
+        next_try = self._services.backoff.next(
+            now, deferrals, decision.retry_after, decision.paused_until
+        )
+        deferred = transitions.deferred(
+            claim.current,
+            next_try,
+            http_status=decision.http_status,
+            uncertain=decision.uncertain,
+            refused_since=decision.refused_since,
+            reason=transitions.Reason(decision.answered, decision.error),
+        )
+        await self._services.ledger.save(claim.stored, deferred)
+        telemetry.put_off(decision.cause)
+        reason = deferred.new_reason_fields(claim.stored)
+        self._log_step("cancel.deferred", deferred, cause=decision.cause, **reason)
+
+    # The end.
+
+    async def _end(self, before: Record, final: Record) -> None:
+        """Writes the end, then reports it; from then on the due row owes the event."""
+        record = await write_end(self._services.ledger, before, final)
+        self._owes_event = True
+        await report(self._services.ledger, self._services.outcomes, record)
+
+    async def _report_inserted(self, record: Record) -> None:
+        self._owes_event = True
+        telemetry.ended(record.status.value, record.error_code)
+        await report(self._services.ledger, self._services.outcomes, record)
+
+    async def _report_again(self, record: Record) -> None:
+        """The request has ended: its event is sent once more."""
+        try:
+            await report(self._services.ledger, self._services.outcomes, record)
+        except Exception:
+            # Looked up only now: where the row is gone, this message is all that owes the event.
+            self._owes_event = await self._services.ledger.has_due_row(record)
+            raise
+
+    async def _reject(
+        self, what: CancelRequest | InvalidRequest, error: Error, status: Status = Status.REJECTED
+    ) -> None:
+        await reject(
+            self._services,
+            text=self._message.text,
+            inserted_at=self._message.inserted_at,
+            what=what,
+            error=error,
+            status=status,
+            message_id=self._message.id,
+        )
+
+    # A bug.
 
     async def give_up(self, bug: Exception) -> None:
         """After a bug: the claim is released, and on the fifth delivery the request ends.
 
-        A record that is somebody else's, or final, is never ended here: then the message goes on
-        coming back, and the ledger or the timer does what is left to do.
+        Raises InvocationError where the message is to be delivered again, and StorageError.
         """
-        now = self._clients.clock()
-        error = Error("InternalError", f"an unexpected {type(bug).__name__}; see the logs")
-        is_last = self._message.deliveries >= LAST_DELIVERY
-        if is_last and not self._claim and self._met and meet(self._met, now) is Meeting.TAKE_OVER:
-            self._claim = Claim(self._met, _taken(self._met, self._clients))
-        if is_last and self._claim:
-            final = steps.finished(self._claim.current, now, Ending(Status.FAILED, error))
-            final = replace(final, uncertain=final.uncertain or self._claim.has_posted)
-            await self._settle(self._claim.stored, final)
-        elif is_last and self._met is None:
-            what = self._request or InvalidRequest(faults=(), request_id=f"msg-{self._message.id}")
-            await rejection.reject(self._message, what, error, self._clients, Status.FAILED)
-        else:
+        if self._owes_event:  # a bug in the event: the due row owes it
+            return
+
+        try:
+            if self._message.deliveries >= LAST_DELIVERY:
+                await self._end_by(bug)
+                return
             if self._claim:
-                await self._release(self._claim, now)
-            text = f"{type(bug).__name__} on delivery {self._message.deliveries}"
-            raise InvocationError(text) from None  # the bug's own text may quote the message
+                await self._release(self._claim)
+        except StorageError:
+            if self.is_kept_by_the_ledger:
+                return
+            raise
+        except LostUpdateError:  # another writer has the request now
+            return
 
-    async def _release(self, claim: Claim, now: datetime) -> None:
-        due_at = after(now, self._clients.settings.lease_seconds)
-        given_up = steps.released(claim.current, now, due_at, uncertain=claim.has_posted)
-        await self._clients.ledger.save(claim.stored, given_up)
+        text = f"{type(bug).__name__} on delivery {self._message.deliveries}"
+        raise InvocationError(text) from None  # the bug's own text may quote the message
 
-    def _log(self, name: str, record: Record, **fields: object) -> None:
-        log.event(
-            logger, name, requestId=record.request_id, offerId=record.offer_id,
-            correlationId=record.correlation_id, traceparent=record.traceparent,
-            status=record.status.value, attempts=record.attempts,
-            httpStatus=record.http_status, **fields,
-        )  # fmt: skip
+    async def _end_by(self, bug: Exception) -> None:
+        """Ends what this invocation holds, or what has no record; the rest is the ledger's."""
+        now = self._services.clock()
+        if claim := self._claim:
+            final = transitions.failed_by_bug(claim.current, now, bug, has_posted=claim.has_posted)
+            await self._end(claim.stored, final)
+        elif self._request is None:
+            unread = InvalidRequest(faults=(), request_id=f"msg-{self._message.id}")
+            await self._reject(unread, transitions.internal_error(bug), Status.FAILED)
+        elif self._met is None:
+            await self._insert_end(self._request, bug, now)
 
+    async def _insert_end(self, request: CancelRequest, bug: Exception, now: datetime) -> None:
+        """Ends a request that has no record, by a record; where there is one, it decides."""
+        settings = self._services.settings
+        unclaimed = transitions.adopted(request, self._message.inserted_at, now, settings)
+        final = transitions.failed_by_bug(unclaimed, now, bug, has_posted=False)
+        due_at = after(now, settings.lease_seconds)
+        inserted = await self._services.ledger.insert(replace(final, due_at=due_at))
+        if inserted.is_new:
+            await self._report_inserted(inserted.record)
 
-def new_record(request: CancelRequest, message: Message, clients: Clients) -> Record:
-    """The claim of a request that nobody has seen before."""
-    now, settings = clients.clock(), clients.settings
-    deadline = after(message.inserted_at, settings.deadline_hours * 3600)
-    if request.expires_at:
-        deadline = min(deadline, request.expires_at)
-    lease_until = after(now, settings.lease_seconds)
-    return Record(
-        request_id=request.request_id,
-        publisher_id=request.publisher_id,
-        offer_id=request.offer_id,
-        notification_emails=",".join(request.notification_emails) or None,
-        operation_id=request.operation_id or None,
-        correlation_id=request.correlation_id or None,
-        traceparent=request.traceparent or telemetry.traceparent(),
-        status=Status.SUBMITTING,
-        requested_at=message.inserted_at,
-        deadline=deadline,
-        first_attempt_at=now,
-        lease_until=lease_until,
-        due_at=lease_until,
-    )
+    async def _release(self, claim: Claim) -> None:
+        released = transitions.released(
+            claim.current,
+            self._services.clock(),
+            self._services.settings.lease_seconds,
+            uncertain=claim.has_posted,
+        )
+        await self._services.ledger.save(claim.stored, released)
 
+    # What is logged.
 
-def _taken(record: Record, clients: Clients) -> Record:
-    return steps.taken_over(record, clients.clock(), clients.settings.lease_seconds)
+    def log(self, name: str, level: int = logging.INFO, **fields: object) -> None:
+        """Logs an event with what names this delivery, as far as it is known."""
+        known: dict[str, object] = {"messageId": self._message.id}
+        if request := self._request:
+            known["requestId"] = request.request_id
+            known["offerId"] = request.offer_id
+            known["correlationId"] = request.correlation_id or None
+        log.event(logger, name, level, **known, deliveries=self._message.deliveries, **fields)
+
+    def _log_step(self, name: str, record: Record, **fields: object) -> None:
+        log.event(logger, name, **record.log_fields(), **fields)

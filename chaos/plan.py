@@ -54,9 +54,10 @@ FULL = Size(
     revocations=2, polls=4, faults=60, limit=300,
 )  # fmt: skip
 # A dead claimer's request is taken over 23 s later: the kills come early, and most runs take 35 s.
+# On a busy machine they take longer; what has not settled by the limit hangs.
 SHORT = Size(
     requests=40, seconds=7, kills=2, kills_between=(0.8, 2.2), outage=1.5, restarts_storage=False,
-    revocations=1, polls=2, faults=15, limit=50,
+    revocations=1, polls=2, faults=15, limit=90,
 )  # fmt: skip
 
 

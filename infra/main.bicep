@@ -21,7 +21,7 @@ param environmentName string
 param location string
 
 @minLength(3)
-@maxLength(56)
+@maxLength(54)
 @description('The queue that requests come in on. Its poison queue is named after it.')
 param cancelQueue string = 'cancel-requests'
 

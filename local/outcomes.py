@@ -49,6 +49,24 @@ async def take_outcomes(queue: QueueClient) -> list[dict[str, Any]]:
     return events
 
 
+async def peek_outcomes(queue: QueueClient) -> list[dict[str, Any]]:
+    """Return the oldest events; they stay on the queue, for a consumer that may be there.
+
+    No more than a page can be seen. Where nobody consumes, the older half of a full one is deleted,
+    so that newer events come into view.
+    """
+    try:
+        texts = await peek_texts(queue)
+        if len(texts) == _PAGE:
+            async for message in queue.receive_messages(max_messages=_PAGE // 2):
+                await queue.delete_message(message)
+    except ResourceNotFoundError:
+        # The app has not made the queue yet.
+        return []
+
+    return [json.loads(base64.b64decode(text, validate=True)) for text in texts]
+
+
 async def peek_texts(queue: QueueClient) -> list[str]:
     """Return the texts of the first messages as they lie on the queue."""
     return [str(message.content) for message in await queue.peek_messages(_PAGE)]

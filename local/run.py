@@ -1,8 +1,9 @@
 """Keeps the stack up to play with: `python -m local.run`.
 
-Prints how to send a request and every outcome as it comes in, until SIGINT or SIGTERM; nothing
-is left running then. With `--no-host --write-settings` it leaves the app itself to
-`func start`, which then finds the same stack through local.settings.json.
+Prints how to send a request and each outcome as it comes in, until SIGINT or SIGTERM; nothing is
+left running then. Outcomes stay on their queue, for a consumer of yours. With `--no-host
+--write-settings` it leaves the app itself to `func start`, which then finds the same stack through
+local.settings.json.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from local.demo.scenarios import SCENARIOS, request
-from local.outcomes import describe, take_outcomes
+from local.outcomes import describe, peek_outcomes
 from local.stack import ROOT, Stack
 
 # Slow enough to watch, fast enough not to be waited for.
@@ -88,9 +89,14 @@ async def _run(console: Console, arguments: argparse.Namespace) -> None:
 
 async def _watch(console: Console, stack: Stack, stop: asyncio.Event, *, with_host: bool) -> None:
     console.print("\nOutcomes, as they come in (Ctrl-C ends it all):\n")
+    shown: set[tuple[str, str]] = set()
     while not stop.is_set():
-        for event in await take_outcomes(stack.outcomes):
-            console.print(describe(event), markup=False, soft_wrap=True)
+        for event in await peek_outcomes(stack.outcomes):
+            key = (event["source"], event["id"])
+            if key not in shown:
+                shown.add(key)
+                console.print(describe(event), markup=False, soft_wrap=True)
+
         if with_host and not stack.host.running:
             raise RuntimeError(f"the host has ended:\n{stack.host.log_tail()}")
         with suppress(TimeoutError):

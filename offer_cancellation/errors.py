@@ -33,7 +33,16 @@ class StorageError(OfferCancellationError):
 
 
 class TokenUnavailableError(OfferCancellationError, ClientAuthenticationError):
-    """No token could be had, and none is left that still holds."""
+    """No token could be had, and none is left that still holds.
+
+    `code` is Entra's (`AADSTS…`) where its answer names one, else the type of what was raised;
+    `detail` is what the identity said, secrets masked.
+    """
+
+    def __init__(self, text: str, code: str = "TokenUnavailable", detail: str = "") -> None:
+        super().__init__(text)
+        self.code = code
+        self.detail = detail
 
 
 class LostUpdateError(OfferCancellationError):

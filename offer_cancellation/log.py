@@ -1,16 +1,18 @@
-"""Log records: a constant event name and fields, never a sentence.
+"""Writes log records: a constant event name and fields, never a sentence.
 
-Fields travel in `extra`, where OpenTelemetry and a formatter find them. E-mail addresses are
-masked here; tokens and query strings are never handed in.
+Fields travel in `extra`, where OpenTelemetry and a formatter find them. Secrets and e-mail
+addresses are masked here, in the records of the libraries, too.
 """
 
 import logging
 import traceback
+from typing import Any
 
-from offer_cancellation.text import without_emails
+from offer_cancellation.text import masked
 
-_MOST_ITEMS = 20  # of a list that is logged
+_ITEMS_LIMIT = 20  # of a list that is logged
 _RESERVED = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+_LIBRARIES = ("azure", "msal", "httpx", "httpcore", "aiohttp", "asyncio")
 
 
 def event(
@@ -22,17 +24,10 @@ def event(
     """
     if clash := _RESERVED & fields.keys():
         raise ValueError(f"log fields {sorted(clash)} are reserved by the logging module")
+
     if logger.isEnabledFor(level):
         extra = {key: _masked(value) for key, value in fields.items() if value is not None}
         logger.log(level, name, extra=extra)
-
-
-def _masked(value: object) -> object:
-    if isinstance(value, str):
-        return without_emails(value)
-    if isinstance(value, list):
-        return [_masked(item) for item in value[:_MOST_ITEMS]]
-    return value
 
 
 def fault_fields(fault: BaseException) -> dict[str, str]:
@@ -46,6 +41,44 @@ def fault_fields(fault: BaseException) -> dict[str, str]:
 
 
 def quiet_libraries() -> None:
-    """Silences loggers that print whole URLs, query included, at INFO."""
-    for name in ("httpx", "azure", "azure.core.pipeline.policies.http_logging_policy"):
+    """Silences what prints whole URLs at INFO, and masks what the libraries log above that.
+
+    azure-identity, for one, quotes an identity endpoint's whole reply at WARNING, token and all.
+    Calling this again changes nothing.
+    """
+    for name in ("httpx", "azure"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+    # Not a filter: a logger's filters do not see the records of its children.
+    factory = logging.getLogRecordFactory()
+    if not isinstance(factory, _MaskingFactory):
+        logging.setLogRecordFactory(_MaskingFactory(factory))
+
+
+class _MaskingFactory:
+    """Makes log records; those of the libraries without secrets and e-mail addresses."""
+
+    def __init__(self, inner: Any) -> None:  # noqa: ANN401 - what logging has it typed as
+        self._inner = inner
+
+    def __call__(self, *args: Any, **kwargs: Any) -> logging.LogRecord:  # noqa: ANN401
+        record: logging.LogRecord = self._inner(*args, **kwargs)
+        if (record.name or "").partition(".")[0] not in _LIBRARIES:
+            return record
+
+        text = record.getMessage()
+        if record.exc_info and (failure := record.exc_info[1]):
+            # Handlers print a traceback in ways of their own: what it says is kept as text.
+            text += f"; {type(failure).__name__}: {failure}; {fault_fields(failure)['where']}"
+            record.exc_info = None
+
+        record.msg, record.args = masked(text), ()
+        return record
+
+
+def _masked(value: object) -> object:
+    if isinstance(value, str):
+        return masked(value)
+    if isinstance(value, list):
+        return [_masked(item) for item in value[:_ITEMS_LIMIT]]
+    return value

@@ -1,74 +1,37 @@
-"""The outcome of a request: a CloudEvents 1.0 JSON event, built from its final record alone.
+"""Ends requests and tells of it: final record first, then the outcome event, then no due row.
 
-Repeats of an event carry the same `source` and `id` (CloudEvents 1.0.2, 3.1.1), so that a
-consumer can tell them. The JSON stays under 48 KiB: base64 on the queue makes 64 KiB of it.
+The due row is the outbox. Until it is removed, the record owes its event, whoever dies.
 """
 
 import base64
-import hashlib
-import json
 import logging
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from cloudevents.core.formats.json import JSONFormat
-from cloudevents.core.v1.event import CloudEvent
-
-from offer_cancellation import log
-from offer_cancellation.clock import rfc3339
+from offer_cancellation import log, telemetry
 from offer_cancellation.ledger.record import Record
-from offer_cancellation.status import Error, Status
-from offer_cancellation.storage import OutQueue
-from offer_cancellation.text import cut
+from offer_cancellation.ledger.table import Ledger, due_row
+from offer_cancellation.outcome_event import Refusal, of_record, of_refusal
+from offer_cancellation.storage import SendQueue
 
 logger = logging.getLogger(__name__)
 
-SIZE_LIMIT = 48 * 1024  # bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    """A message that is no request: what is known of it, and what is wrong."""
-
-    message_id: str
-    text: str
-    request_id: str
-    publisher_id: str | None
-    offer_id: str | None
-    correlation_id: str | None
-    traceparent: str | None
-    requested_at: datetime
-    error: Error
-    status: Status = Status.REJECTED
-
 
 class Outcomes:
-    """Sends outcome events; `site` names the app in their `source`."""
+    """Sends outcome events. `source` names the app, where a record does not."""
 
-    def __init__(self, queue: OutQueue, site: str) -> None:
+    def __init__(self, queue: SendQueue, source: str) -> None:
         self._queue = queue
-        self._source = f"/offer-cancellation/{site}"
+        self._source = source
 
-    async def report(self, record: Record) -> None:
-        """Sends the event of a final record. Raises azure.core.exceptions.AzureError."""
+    async def send(self, record: Record) -> None:
+        """Sends the event of a final record. Raises StorageError."""
         await self._send(of_record(record, self._source))
-        log.event(
-            logger, "outcome.sent", requestId=record.request_id, offerId=record.offer_id,
-            correlationId=record.correlation_id, traceparent=record.traceparent,
-            publisherId=record.publisher_id, status=record.status.value, code=record.error_code,
-            attempts=record.attempts, polls=record.polls,
-        )  # fmt: skip
+        log.event(logger, "outcome.sent", **record.log_fields())
 
-    async def refuse(self, refusal: Refusal, now: datetime) -> None:
-        """Sends the event of a refused message. Raises azure.core.exceptions.AzureError."""
+    async def send_refusal(self, refusal: Refusal, now: datetime) -> None:
+        """Sends the event of a refused message. Raises StorageError."""
         await self._send(of_refusal(refusal, self._source, now))
-        log.event(
-            logger, "outcome.sent", requestId=refusal.request_id, offerId=refusal.offer_id,
-            correlationId=refusal.correlation_id, traceparent=refusal.traceparent,
-            publisherId=refusal.publisher_id, status=refusal.status.value,
-            code=refusal.error.code,
-        )  # fmt: skip
+        log.event(logger, "outcome.sent", **refusal.log_fields())
 
     async def close(self) -> None:
         """Closes its connections."""
@@ -78,94 +41,19 @@ class Outcomes:
         await self._queue.send(base64.b64encode(event).decode())
 
 
-def of_record(record: Record, source: str) -> bytes:
-    """The event of a final record. Raises ValueError for one that is not final."""
-    if not record.status.is_final or record.finished_at is None:
-        raise ValueError(f"request {record.request_id!r} is {record.status}, not final")
-    data = {
-        "requestId": record.request_id,
-        "publisherId": record.publisher_id,
-        "offerId": record.offer_id,
-        "status": record.status.value,
-        "httpStatus": record.http_status,
-        "operationStatus": record.operation_status,
-        "operationId": record.operation_id,
-        "location": record.location,
-        "error": _error(record.error),
-        "attempts": record.attempts,
-        "polls": record.polls,
-        "uncertain": record.uncertain or None,
-        "requestedAt": rfc3339(record.requested_at),
-        "acceptedAt": rfc3339(record.accepted_at) if record.accepted_at else None,
-        "finishedAt": rfc3339(record.finished_at),
-        "durationSeconds": _seconds(record.requested_at, record.finished_at),
-        "correlationId": record.correlation_id,
-        "traceparent": record.traceparent,
-    }
-    return _event(
-        source, f"{record.request_id}:{record.run}:{record.status}", record.finished_at, data
-    )
+async def write_end(ledger: Ledger, before: Record, final: Record) -> Record:
+    """Writes the end of a request; its due row stays, and owes the event.
 
-
-def of_refusal(refusal: Refusal, source: str, now: datetime) -> bytes:
-    """The event of a message that is no request.
-
-    Its id comes from the message: from its text too, because the host lets a JSON message's own
-    `id` override that of the queue.
+    Raises LostUpdateError when another writer was faster, and StorageError.
     """
-    digest = hashlib.sha256(refusal.text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-    data = {
-        "requestId": refusal.request_id,
-        "publisherId": refusal.publisher_id,
-        "offerId": refusal.offer_id,
-        "status": refusal.status.value,
-        "error": _error(refusal.error),
-        "attempts": 0,
-        "polls": 0,
-        "requestedAt": rfc3339(refusal.requested_at),
-        "finishedAt": rfc3339(now),
-        "durationSeconds": _seconds(refusal.requested_at, now),
-        "correlationId": refusal.correlation_id,
-        "traceparent": refusal.traceparent,
-    }
-    return _event(source, f"message:{refusal.message_id}:{digest}:{refusal.status}", now, data)
+    record = await ledger.save(before, final)
+    telemetry.ended(record.status.value, record.error_code)
+
+    return record
 
 
-def _event(source: str, event_id: str, time: datetime, data: dict[str, Any]) -> bytes:
-    data = {name: value for name, value in data.items() if value is not None}
-    attributes = {
-        "specversion": "1.0",
-        "type": f"OfferCancellation.{data['status'].capitalize()}",
-        "source": source,
-        "id": event_id,
-        "time": time,
-        "datacontenttype": "application/json",
-    }
-    if "publisherId" in data and "offerId" in data:
-        attributes["subject"] = f"publishers/{data['publisherId']}/offers/{data['offerId']}"
-    return JSONFormat().write(CloudEvent(attributes, _shortened(data)))
-
-
-def _shortened(data: dict[str, Any]) -> dict[str, Any]:
-    """The data with its longest text cut until all of it fits; escapes count, too.
-
-    That is the error's message, unless a hand has edited the record.
-    """
-    room = SIZE_LIMIT - 4096  # the attributes: bounded, and far smaller than this
-    while len(json.dumps(data)) > room:
-        message = data.get("error", {}).get("message", "")
-        name = max((n for n in data if isinstance(data[n], str)), key=lambda n: len(data[n]))
-        if len(message) >= len(data[name]):
-            error = {**data["error"], "message": cut(message, len(message) // 2)}
-            data = {**data, "error": error}
-        else:
-            data = {**data, name: cut(data[name], len(data[name]) // 2)}
-    return data
-
-
-def _error(error: Error | None) -> dict[str, str] | None:
-    return {"code": error.code, "message": error.message} if error else None
-
-
-def _seconds(start: datetime, end: datetime) -> float:
-    return round((end - start).total_seconds(), 3)
+async def report(ledger: Ledger, outcomes: Outcomes, record: Record) -> None:
+    """Sends the event of a final record, then has its due row removed. Raises StorageError."""
+    await outcomes.send(record)
+    if row := due_row(record):
+        ledger.remove_soon(row)

@@ -1,11 +1,15 @@
-"""A cancel request: what a message must hold, with every fault of it found at once.
+"""A cancel request: what a message must hold, every error in it, and the message put back.
 
 The fields, their forms and the codes are part of the public contract (see the README's table).
 """
 
+import json
 import re
+import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Annotated, Any, Self
 
 from email_validator import EmailNotValidError, validate_email
@@ -18,12 +22,19 @@ from pydantic import (
     Field,
     ValidationError,
 )
+from pydantic_core import ErrorDetails, PydanticCustomError
 
-from offer_cancellation.clock import whole_milliseconds
-from offer_cancellation.envelope import Fault, open_message, shown
+from offer_cancellation.clock import rfc3339, whole_milliseconds
+from offer_cancellation.envelope import FieldError, open_message, quoted, quoted_name
+from offer_cancellation.ledger.record import Record
 from offer_cancellation.status import Error
+from offer_cancellation.text import mask_secrets
 
-_MOST_EMAILS = 50
+_ERROR_LIMIT = 50  # named in one message; the rest is counted
+_EMAIL_LIMIT = 50
+_ADDRESS_LIMIT = 254  # characters: RFC 5321, 4.5.3.1.3
+_DOMAIN_LIMIT = 40  # characters of a domain that is not ASCII: each takes 10 µs to check
+_TRACEPARENT_LIMIT = 128
 _IDENTIFIER = r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$"
 _IDENTIFIER_RULE = "1 to 50 ASCII letters, digits, - and _, with single . between them"
 _GUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
@@ -52,31 +63,60 @@ def _moment(value: object) -> datetime:
         raise ValueError("out of range") from None
 
 
+def _not_secret(value: str) -> str:
+    if mask_secrets(value) != value:
+        raise PydanticCustomError("secret", "looks like a secret")
+    return value
+
+
 def _addresses(value: object) -> object:
-    """A comma-separated string as an array of its parts."""
+    """A comma-separated string as an array of its parts, which are counted before they are read."""
+    if isinstance(value, str):
+        count = value.count(",") + 1
+    else:
+        count = len(value) if isinstance(value, list) else 0
+    if count > _EMAIL_LIMIT:
+        raise PydanticCustomError("too_many", "{count} addresses", {"count": count})
+
     return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
 
 def _address(value: str) -> str:
+    domain = value.rpartition("@")[2]
+    if len(value) > _ADDRESS_LIMIT or not (domain.isascii() or len(domain) <= _DOMAIN_LIMIT):
+        raise ValueError("too long")
+    if any(map(_turns_into_ascii, value)):
+        raise ValueError("not the same address after Unicode normalization")
     try:
         validate_email(value, check_deliverability=False, globally_deliverable=False)
     except EmailNotValidError as error:
-        raise ValueError("no e-mail address") from error
-    if "." not in value.rpartition("@")[2]:
-        raise ValueError("no public domain")
+        raise ValueError("not a valid e-mail address") from error
+    if "." not in domain:
+        raise ValueError("not a public domain")
     return value
 
 
+def _turns_into_ascii(sign: str) -> bool:
+    """Whether NFKC makes ASCII of it: a full-width comma would part one address into two."""
+    return not sign.isascii() and any(map(str.isascii, unicodedata.normalize("NFKC", sign)))
+
+
 def _trace(value: object) -> str | None:
-    """W3C Trace Context: a malformed header is ignored. A null is a fault all the same."""
+    """W3C Trace Context: a malformed header is ignored. A null is an error all the same."""
     if value is None:
         raise ValueError("null")
-    well_formed = isinstance(value, str) and len(value) <= 128 and _TRACEPARENT.fullmatch(value)  # noqa: PLR2004
-    return value if isinstance(value, str) and well_formed else None
+    if not isinstance(value, str) or len(value) > _TRACEPARENT_LIMIT:
+        return None
+    is_good = _TRACEPARENT.fullmatch(value) and mask_secrets(value) == value
+    return value if is_good else None
 
 
-Identifier = Annotated[str, Field(pattern=_IDENTIFIER, max_length=50, description=_IDENTIFIER_RULE)]
-Address = Annotated[str, AfterValidator(_address)]
+Identifier = Annotated[
+    str,
+    Field(pattern=_IDENTIFIER, max_length=50, description=_IDENTIFIER_RULE),
+    AfterValidator(_not_secret),
+]
+Address = Annotated[str, AfterValidator(_address), AfterValidator(_not_secret)]
 
 
 class CancelRequest(BaseModel):
@@ -92,15 +132,15 @@ class CancelRequest(BaseModel):
         list[Address],
         BeforeValidator(_addresses),
         Field(
-            max_length=_MOST_EMAILS,
-            description=f"at most {_MOST_EMAILS} e-mail addresses: an array, or a string with"
+            description=f"at most {_EMAIL_LIMIT} e-mail addresses: an array, or a string with"
             " commas between them",
         ),
     ] = Field([], alias="notificationEmails")
     request_id: Annotated[
         str,
-        AfterValidator(_printable),
         Field(min_length=1, max_length=128, description="1 to 128 printable characters"),
+        AfterValidator(_printable),
+        AfterValidator(_not_secret),
     ] = Field("", alias="requestId")
     operation_id: Annotated[
         str, Field(pattern=_GUID, description="a GUID: 8-4-4-4-12 hex digits")
@@ -112,8 +152,9 @@ class CancelRequest(BaseModel):
     ] = Field(None, alias="expiresAt")
     correlation_id: Annotated[
         str,
-        AfterValidator(_printable),
         Field(max_length=128, description="at most 128 printable characters"),
+        AfterValidator(_printable),
+        AfterValidator(_not_secret),
     ] = Field("", alias="correlationId")
     traceparent: Annotated[
         str | None, BeforeValidator(_trace), Field(description="a W3C traceparent")
@@ -126,76 +167,141 @@ class CancelRequest(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvalidRequest:
-    """A message that is no request: every fault, and the fields that are good all the same."""
+    """A message that is not a valid request: its errors, and the fields that are valid.
 
-    faults: tuple[Fault, ...]
+    `faults` are at most 50 of the errors; `more` is how many others there are.
+    """
+
+    faults: tuple[FieldError, ...]
     request_id: str
     publisher_id: str | None = None
     offer_id: str | None = None
     correlation_id: str | None = None
     traceparent: str | None = None
+    more: int = 0
 
     @property
     def error(self) -> Error:
-        """All faults in one message, code `InvalidRequest`."""
-        return Error("InvalidRequest", "; ".join(map(str, self.faults)))
+        """All of them in one message, code `InvalidRequest`."""
+        parts = [str(fault) for fault in self.faults]
+        if self.more:
+            parts.append(f"and {self.more} more")
+        return Error("InvalidRequest", "; ".join(parts))
 
 
 _FIELDS = {field.alias or name: name for name, field in CancelRequest.model_fields.items()}
+_KNOWN = f"only {', '.join(sorted(_FIELDS))}"
 
 
 def parse(text: str, message_id: str) -> CancelRequest | InvalidRequest:
-    """The request in a message's text, or all that is wrong with it. Never raises."""
+    """The request in a message's text, or all that is wrong with it.
+
+    Never raises, and takes linear time: what an error quotes is cut, and errors beyond the limit
+    are counted before they are built.
+    """
     envelope = open_message(text)
     fallback_id = envelope.request_id or f"msg-{message_id}"
-    faults = list(envelope.faults)
-    is_readable = bool(envelope.fields) or not faults
     known = {name: value for name, value in envelope.fields.items() if name in _FIELDS}
+    unknown = [name for name in envelope.fields if name not in _FIELDS]
+    field_errors: list[FieldError] = []
+
     try:
         request = CancelRequest.model_validate(known)
     except ValidationError as error:
-        if is_readable:
-            faults += _faults(error, known)
-    faults += [_unknown(name) for name in envelope.fields if name not in _FIELDS]
-    if not faults:
+        if envelope.fields or not envelope.errors:  # else no field was read
+            field_errors = list(_field_errors(error, known))
+    count = len(envelope.doubled) + len(envelope.errors) + len(field_errors) + len(unknown)
+    if not count:
         return request.identified(fallback_id)
-    bad = {fault.field for fault in faults}
-    good = {
-        name: value
-        for name, value in envelope.fields.items()
-        if name not in bad and isinstance(value, str)
-    }
-    trace = good.get("traceparent")
+
+    def found() -> Iterator[FieldError]:
+        yield from (_doubled(name) for name in envelope.doubled)
+        yield from envelope.errors
+        yield from field_errors
+        yield from (_unknown(name) for name in unknown)
+
+    faults = tuple(islice(found(), _ERROR_LIMIT))
+    bad = {*envelope.doubled, *(error.field for error in (*envelope.errors, *field_errors))}
+    good = {name: value for name, value in known.items() if name not in bad}
+
     return InvalidRequest(
-        faults=tuple(faults),
+        faults=faults,
         request_id=good.get("requestId", fallback_id),
         publisher_id=good.get("publisherId"),
         offer_id=good.get("offerId"),
         correlation_id=good.get("correlationId"),
-        traceparent=_trace(trace) if trace else None,
+        traceparent=_trace(good.get("traceparent", "")),
+        more=count - len(faults),
     )
 
 
-def _faults(error: ValidationError, fields: dict[str, Any]) -> list[Fault]:
-    return [
-        _fault(fault["loc"], fault["type"], fields) for fault in error.errors(include_url=False)
+def _doubled(name: str) -> FieldError:
+    return FieldError(quoted_name(name), "given more than once", "one value per field")
+
+
+def _unknown(name: str) -> FieldError:
+    return FieldError(quoted_name(name), "an unknown field", _KNOWN)
+
+
+def _field_errors(error: ValidationError, fields: dict[str, Any]) -> Iterator[FieldError]:
+    """One for each field that is not valid; one for each address."""
+    emails = fields.get("notificationEmails")
+    parts = emails.split(",", _EMAIL_LIMIT) if isinstance(emails, str) else emails
+
+    for detail in error.errors(include_url=False, include_input=False):
+        name, *place = detail["loc"]
+        field = CancelRequest.model_fields[_FIELDS[str(name)]]
+        value: object = fields.get(str(name))
+        if place and isinstance(parts, list):
+            part = parts[int(place[0])]
+            value = part.strip() if isinstance(part, str) and isinstance(emails, str) else part
+        yield FieldError(str(name), _seen(detail, value), field.description or "")
+
+
+def _seen(detail: ErrorDetails, value: object) -> str:
+    """How an error tells the value that is wrong."""
+    match detail["type"]:
+        case "missing":
+            return "missing"
+        case "too_many":
+            return detail["msg"]
+        case "secret":
+            return f"{quoted(value)}, which looks like a secret"
+    return quoted(value)
+
+
+def request_id_conflict(record: Record, request: CancelRequest) -> Error | None:
+    """The error of a request id that already stands for another publisher, offer or guard."""
+    pairs = (
+        ("publisherId", record.publisher_id, request.publisher_id),
+        ("offerId", record.offer_id, request.offer_id),
+        ("operationId", record.operation_id or "", request.operation_id),
+    )
+    differing = [
+        f"{name} is {quoted(new)}: allowed is {quoted(old)}"
+        for name, old, new in pairs
+        if old.casefold() != new.casefold()
     ]
+    if not differing:
+        return None
+
+    text = f"requestId {quoted(request.request_id)} belongs to another request: "
+    return Error("RequestIdReused", text + "; ".join(differing))
 
 
-def _unknown(name: str) -> Fault:
-    return Fault(shown(name)[1:-1], "an unknown field", f"only {', '.join(sorted(_FIELDS))}")
+def message_of(record: Record) -> str:
+    """The JSON text that puts a request back on the queue: complete, with its id and deadline.
 
-
-def _fault(place: tuple[int | str, ...], kind: str, fields: dict[str, Any]) -> Fault:
-    name = str(place[0])
-    if kind == "missing":
-        return Fault(name, "missing", _allowed(name))
-    value = fields[name]
-    if len(place) > 1 and isinstance(place[1], int):  # one of several addresses
-        items = _addresses(value)
-        value = items[place[1]] if isinstance(items, list) else value
-    return Fault(name, shown(value), _allowed(name))
-
-
-def _allowed(name: str) -> str:
-    return CancelRequest.model_fields[_FIELDS[name]].description or ""
+    Fields that the request does not have are left out: a null would be an error.
+    """
+    fields = {
+        "publisherId": record.publisher_id,
+        "offerId": record.offer_id,
+        "requestId": record.request_id,
+        "expiresAt": rfc3339(record.deadline),
+        "notificationEmails": record.notification_emails,
+        "operationId": record.operation_id,
+        "correlationId": record.correlation_id,
+        "traceparent": record.traceparent,
+    }
+    return json.dumps({name: value for name, value in fields.items() if value is not None})

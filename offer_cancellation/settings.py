@@ -3,15 +3,14 @@
 The names and defaults are part of the public contract (see the README's table).
 """
 
-import ipaddress
 import os
 import re
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from functools import cache, partial
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
-from croniter import croniter
+from croniter import CroniterError, croniter
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -23,39 +22,20 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
+from offer_cancellation.endpoints import api_origin, check_connection_string, service_url
 from offer_cancellation.errors import SettingsError
+from offer_cancellation.text import cut, mask_secrets
+
+_LONG_RUN = re.compile(r"[A-Za-z0-9+/=_~.-]{32,}")
+_VALUE_LIMIT = 200  # characters of a wrong value that are printed
 
 _QUEUE = r"[a-z0-9](?:-?[a-z0-9])+"
 _GUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_ANY_DAY = datetime(2024, 1, 1, tzinfo=UTC)  # a schedule that fires at all does so after it
 _STEP = r"(/\d{1,2})?"
 _NUMBERS = rf"(\*|\d{{1,2}}(-\d{{1,2}})?){_STEP}"
 _MONTHS = rf"(\*|[A-Za-z0-9]{{1,3}}(-[A-Za-z0-9]{{1,3}})?){_STEP}"
 _WEEKDAYS = rf"(\*|([0-6]|[A-Za-z]{{3}})(-([0-6]|[A-Za-z]{{3}}))?){_STEP}"
-
-
-def _api_url(value: str) -> str:
-    url = urlsplit(value)
-    _ = url.port  # raises ValueError when it is no number
-    secure = url.scheme == "https" or (url.scheme == "http" and _is_loopback(url.hostname or ""))
-    if not secure or not url.hostname or "@" in url.netloc or url.path not in ("", "/"):
-        raise ValueError("not an allowed origin")
-    if not re.fullmatch(r"[!-~]+", value) or any(mark in value for mark in "?#\\"):
-        raise ValueError("more than an origin")
-    return value.rstrip("/")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _service_url(value: str) -> str:
-    url = urlsplit(value)
-    if url.scheme != "https" or not url.hostname or "@" in url.netloc or "?" in value:
-        raise ValueError("not a service URL")
-    return value
 
 
 def _schedule(value: str) -> str:
@@ -68,6 +48,17 @@ def _schedule(value: str) -> str:
     )
     if not fits or not croniter.is_valid(value, second_at_beginning=True):
         raise ValueError("not NCRONTAB")
+
+    try:
+        croniter(value, _ANY_DAY, second_at_beginning=True, day_or=False).get_next()
+    except CroniterError:
+        raise ValueError("no such day") from None
+    return value
+
+
+def _table(value: str) -> str:
+    if value.lower() == "tables":
+        raise ValueError("the name is reserved")
     return value
 
 
@@ -75,9 +66,12 @@ def _setting(name: str, allowed: str, default: Any = ..., **limits: Any) -> Any:
     return Field(default, alias=name, description=allowed, **limits)
 
 
-QueueName = Annotated[str, Field(pattern=rf"^{_QUEUE}$", min_length=3, max_length=56)]
+_SERVICE_RULE = "the https URL of that service with a valid host name, without user info and query"
+
+QueueName = Annotated[str, Field(pattern=rf"^{_QUEUE}$", min_length=3, max_length=54)]
 OutcomeQueueName = Annotated[str, Field(pattern=rf"^{_QUEUE}$", min_length=3, max_length=63)]
-ServiceUrl = Annotated[str, AfterValidator(_service_url)]
+QueueServiceUrl = Annotated[str, AfterValidator(partial(service_url, service="queue"))]
+TableServiceUrl = Annotated[str, AfterValidator(partial(service_url, service="table"))]
 
 
 class Settings(BaseModel):
@@ -91,9 +85,10 @@ class Settings(BaseModel):
         validate_default=True,
     )
 
-    api_url: Annotated[str, AfterValidator(_api_url)] = _setting(
+    api_url: Annotated[str, AfterValidator(api_origin)] = _setting(
         "PARTNER_API_URL",
-        "an https origin (http on loopback only) without path, query or user info",
+        "an https origin (http on loopback only) with a valid host name, without path, query or"
+        " user info",
         "https://cloudpartner.azure.com",
     )
     api_scope: str = _setting(
@@ -109,48 +104,58 @@ class Settings(BaseModel):
         pattern=r"^[A-Za-z0-9.-]{1,40}$",
     )
     api_if_match: str | None = _setting(
-        "PARTNER_API_IF_MATCH", "* or an ETag in double quotes", None,
+        "PARTNER_API_IF_MATCH",
+        "* or an ETag in double quotes",
+        None,
         pattern=r'^(\*|(W/)?"[!#-~]*")$',
-    )  # fmt: skip
+    )
     api_timeout: float = _setting(
         "PARTNER_API_TIMEOUT_SECONDS", "1 to 120 seconds", 100, ge=1, le=120
     )
     api_client_id: str | None = _setting(
-        "PARTNER_API_CLIENT_ID", "the client id (GUID) of a user-assigned identity", None,
+        "PARTNER_API_CLIENT_ID",
+        "the client id (GUID) of a user-assigned identity",
+        None,
         pattern=rf"^{_GUID}$",
-    )  # fmt: skip
+    )
 
     storage: str | None = _setting("CANCEL_STORAGE", "a storage connection string", None)
-    storage_queue_url: ServiceUrl | None = _setting(
-        "CANCEL_STORAGE__queueServiceUri", "an https URL without user info and query", None
+    storage_queue_url: QueueServiceUrl | None = _setting(
+        "CANCEL_STORAGE__queueServiceUri", _SERVICE_RULE, None
     )
-    storage_table_url: ServiceUrl | None = _setting(
-        "CANCEL_STORAGE__tableServiceUri", "an https URL without user info and query", None
+    storage_table_url: TableServiceUrl | None = _setting(
+        "CANCEL_STORAGE__tableServiceUri", _SERVICE_RULE, None
     )
     storage_credential: str = _setting(
-        "CANCEL_STORAGE__credential", "managedidentity", "managedidentity",
+        "CANCEL_STORAGE__credential",
+        "managedidentity",
+        "managedidentity",
         pattern=r"^[mM]anaged[iI]dentity$",
-    )  # fmt: skip
+    )
     storage_client_id: str | None = _setting(
-        "CANCEL_STORAGE__clientId", "the client id (GUID) of a user-assigned identity", None,
+        "CANCEL_STORAGE__clientId",
+        "the client id (GUID) of a user-assigned identity",
+        None,
         pattern=rf"^{_GUID}$",
-    )  # fmt: skip
+    )
 
     cancel_queue: QueueName = _setting(
         "CANCEL_QUEUE",
-        "3 to 56 lower-case letters, digits and single hyphens",
+        "3 to 54 lower-case letters, digits and single hyphens",
         "cancel-requests",
     )
     outcome_queue: OutcomeQueueName = _setting(
         "OUTCOME_QUEUE",
-        "3 to 63 lower-case letters, digits and single hyphens, and not CANCEL_QUEUE"
-        " nor its poison queue",
+        "3 to 63 lower-case letters, digits and single hyphens, and not CANCEL_QUEUE,"
+        " nor that with -poison or -rejected",
         "cancel-outcomes",
     )
-    ledger_table: str = _setting(
-        "LEDGER_TABLE", "3 to 63 letters and digits, the first a letter", "cancellations",
+    ledger_table: Annotated[str, AfterValidator(_table)] = _setting(
+        "LEDGER_TABLE",
+        "3 to 63 letters and digits, the first a letter, and not the reserved name tables",
+        "cancellations",
         pattern=r"^[A-Za-z][A-Za-z0-9]{2,62}$",
-    )  # fmt: skip
+    )
 
     poll_schedule: Annotated[str, AfterValidator(_schedule)] = _setting(
         "POLL_SCHEDULE", "an NCRONTAB expression of six fields, seconds first", "*/30 * * * * *"
@@ -171,32 +176,40 @@ class Settings(BaseModel):
         ge=0,
         le=3600,
     )
-    deadline_hours: float = _setting(
-        "CANCEL_DEADLINE_HOURS", "more than 0 and at most 720 hours", 24, gt=0, le=720
-    )
+    deadline_hours: float = _setting("CANCEL_DEADLINE_HOURS", "1 to 144 hours", 24, ge=1, le=144)
     site_name: str = _setting(
         "WEBSITE_SITE_NAME", "set by Azure", "local", pattern=r"^[A-Za-z0-9._-]{1,128}$"
     )
 
     @field_validator("outcome_queue")
     @classmethod
-    def _is_no_other_queue(cls, value: str, others: ValidationInfo) -> str:
+    def _is_another_queue(cls, value: str, others: ValidationInfo) -> str:
         requests = others.data.get("cancel_queue")
-        if value in (requests, f"{requests}-poison"):
+        if value in (requests, f"{requests}-poison", f"{requests}-rejected"):
             raise ValueError("used by requests")
         return value
 
     @field_validator("backoff_max")
     @classmethod
-    def _is_no_less_than_first(cls, value: float, others: ValidationInfo) -> float:
+    def _is_at_least_the_first(cls, value: float, others: ValidationInfo) -> float:
         if value < others.data.get("backoff_first", 0):
             raise ValueError("less than the first")
         return value
 
     @property
     def poison_queue(self) -> str:
-        """Where the host, and the app, keep messages that cannot be worked on."""
+        """Where the host puts messages that it has given up."""
         return f"{self.cancel_queue}-poison"
+
+    @property
+    def rejected_queue(self) -> str:
+        """Where the app keeps the original texts of rejected messages."""
+        return f"{self.cancel_queue}-rejected"
+
+    @property
+    def source(self) -> str:
+        """The CloudEvents `source` of what this app reports."""
+        return f"/offer-cancellation/{self.site_name}"
 
     @property
     def lease_seconds(self) -> float:
@@ -210,18 +223,20 @@ def load(environment: Mapping[str, str]) -> Settings:
     Raises SettingsError that names every wrong setting, its value and what is allowed.
     """
     given = {name: value.strip() for name, value in environment.items() if value.strip()}
-    faults = list(_storage_faults(given))
+    errors = list(_storage_errors(given))
+
     try:
         settings = Settings.model_validate(given)
     except ValidationError as error:
-        faults += [_describe(fault, given) for fault in error.errors(include_url=False)]
-    if faults:
-        raise SettingsError("wrong settings:\n" + "\n".join(f"- {fault}" for fault in faults))
+        errors += [_describe(detail, given) for detail in error.errors(include_url=False)]
+    if errors:
+        raise SettingsError("wrong settings:\n" + "\n".join(f"- {error}" for error in errors))
+
     return settings
 
 
-def _describe(fault: ErrorDetails, given: Mapping[str, str]) -> str:
-    place = fault["loc"][0]  # the field's own name where its default does not fit
+def _describe(detail: ErrorDetails, given: Mapping[str, str]) -> str:
+    place = detail["loc"][0]  # the field's own name where its default does not fit
     field = next(f for n, f in Settings.model_fields.items() if place in (n, f.alias))
     name = str(field.alias)
     value = _masked(given.get(name, str(field.default)))
@@ -229,31 +244,36 @@ def _describe(fault: ErrorDetails, given: Mapping[str, str]) -> str:
 
 
 def _masked(value: str) -> str:
-    """A value without what could be a secret: user info, a SAS, an account key."""
-    value = re.sub(r"//.*@", "//***@", value)
-    hidden = r"(://[^?]*\?|AccountKey=|SharedAccessSignature=).*"
-    return re.sub(hidden, r"\1***", value, flags=re.IGNORECASE)
+    """A value without what could be a secret: user info, a query, keys and tokens in any form."""
+    value = re.sub(r"//.*@", "//***@", mask_secrets(value))
+    value = re.sub(
+        r"(://[^?]*\?|AccountKey=|SharedAccess\w*=).*", r"\1***", value, flags=re.IGNORECASE
+    )
+    return cut(_LONG_RUN.sub(_masked_run, value), _VALUE_LIMIT)
 
 
-def _storage_faults(given: Mapping[str, str]) -> list[str]:
+def _masked_run(run: re.Match[str]) -> str:
+    """`***` for a run of letters in both cases and digits, as keys and tokens are."""
+    return "***" if all(re.search(kind, run[0]) for kind in ("[a-z]", "[A-Z]", "[0-9]")) else run[0]
+
+
+def _storage_errors(given: Mapping[str, str]) -> Iterator[str]:
     """The connection: a connection string or the two service URLs. Its value is a secret."""
-    parts = ("CANCEL_STORAGE__queueServiceUri", "CANCEL_STORAGE__tableServiceUri")
     if text := given.get("CANCEL_STORAGE"):
-        fields = {part.split("=")[0].strip().lower() for part in text.split(";") if part.strip()}
-        if fields & {"usedevelopmentstorage", "accountname", "queueendpoint"}:
-            return []
-        return [
-            (
-                "CANCEL_STORAGE is no connection string (value hidden): allowed is"
-                " 'UseDevelopmentStorage=true' or 'AccountName=…;AccountKey=…;…'"
+        try:
+            check_connection_string(text)
+        except ValueError as error:
+            yield (
+                f"CANCEL_STORAGE is not a valid connection string ({error}; value hidden): allowed"
+                " is 'UseDevelopmentStorage=true' or 'AccountName=…;AccountKey=…;…'"
             )
-        ]
-    return [
-        f"{name} is missing: allowed is an https URL"
-        + ("" if any(given.get(p) for p in parts) else ", or CANCEL_STORAGE a connection string")
-        for name in parts
-        if not given.get(name)
-    ]
+        return
+
+    names = ("CANCEL_STORAGE__queueServiceUri", "CANCEL_STORAGE__tableServiceUri")
+    rest = "" if any(map(given.get, names)) else ", or CANCEL_STORAGE a connection string"
+    for name in names:
+        if name not in given:
+            yield f"{name} is missing: allowed is an https URL{rest}"
 
 
 @cache

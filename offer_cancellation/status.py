@@ -1,4 +1,4 @@
-"""The words for where a request is, and for how it ends."""
+"""Names where a request is in its life, and how and why it ended."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,6 +22,19 @@ class Status(StrEnum):
     def is_final(self) -> bool:
         """Whether nothing follows but (repeats of) the outcome."""
         return self not in (Status.SUBMITTING, Status.ACCEPTED, Status.DEFERRED)
+
+
+class ErrorCode(StrEnum):
+    """The codes that the app itself gives; every other one comes from the API."""
+
+    INVALID_REQUEST = "InvalidRequest"  # the message holds no valid request
+    REQUEST_ID_REUSED = "RequestIdReused"  # its id belongs to another request
+    OPERATION_NOT_RUNNING = "OperationNotRunning"  # there was nothing of this request to cancel
+    UNTRUSTED_LOCATION = "UntrustedLocation"  # the token must not go where the API points to
+    OPERATION_FAILED = "OperationFailed"  # accepted, then it failed
+    DEADLINE_PASSED = "DeadlinePassed"  # what the API did is unknown
+    ABANDONED = "Abandoned"  # an operator stopped following it
+    INTERNAL_ERROR = "InternalError"  # a bug
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,43 @@ from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from offer_cancellation.ledger.record import Record
+from offer_cancellation.status import ErrorCode
+from offer_cancellation.text import mask_secrets, without_emails
 
 _tracer = trace.get_tracer("offer_cancellation")
 _meter = metrics.get_meter("offer_cancellation")
 _propagator = TraceContextTextMapPropagator()
 _SERVER_ERRORS = 400
+_MAX_CODES = 50
+_codes = {"none", *ErrorCode}
+
+# What alerts and workbook can ask for: the metrics with their attributes, the spans of a request's
+# steps, and what any span can carry.
+METRICS = {
+    "offer_cancellation.requests": frozenset({"status", "code"}),
+    "offer_cancellation.polls": frozenset({"answer"}),
+    "offer_cancellation.deferrals": frozenset({"cause"}),
+    "offer_cancellation.token_failures": frozenset[str](),
+    "offer_cancellation.api.duration": frozenset({"operation", "answer"}),
+    "offer_cancellation.tick.duration": frozenset[str](),
+    "offer_cancellation.poison.depth": frozenset[str](),
+    "offer_cancellation.pending.count": frozenset[str](),
+    "offer_cancellation.pending.oldest_age": frozenset[str](),
+}
+STEPS = frozenset({"cancel.submit", "cancel.poll"})
+SPAN_ATTRIBUTES = frozenset(
+    {
+        "requestId",
+        "offerId",
+        "correlationId",
+        "operation",
+        "http.request.method",
+        "http.response.status_code",
+        "server.address",
+        "server.port",
+        "error.type",
+    }
+)
 
 _requests = _meter.create_counter(
     "offer_cancellation.requests", "{request}", "Requests that ended, by status and code"
@@ -37,6 +69,9 @@ _tick_duration = _meter.create_histogram("offer_cancellation.tick.duration", "s"
 _poison_depth = _meter.create_gauge(
     "offer_cancellation.poison.depth", "{message}", "Messages in the poison queue"
 )
+_rejected_depth = _meter.create_gauge(
+    "offer_cancellation.rejected.depth", "{message}", "Originals in the rejected queue"
+)
 _pending_count = _meter.create_gauge(
     "offer_cancellation.pending.count", "{request}", "Requests that have not ended"
 )
@@ -46,8 +81,14 @@ _oldest_age = _meter.create_gauge(
 
 
 def ended(status: str, code: str | None) -> None:
-    """A request has ended, or a message was refused."""
-    _requests.add(1, {"status": status, "code": code or "none"})
+    """A request has ended, or a message was refused.
+
+    The API has codes of its own; each new one is a time series, so only the first are named.
+    """
+    code = code or "none"
+    if code not in _codes and len(_codes) < _MAX_CODES:
+        _codes.add(code)
+    _requests.add(1, {"status": status, "code": code if code in _codes else "other"})
 
 
 def polled(answer: str) -> None:
@@ -73,6 +114,11 @@ def ticked(seconds: float) -> None:
 def poison_holds(messages: int) -> None:
     """The poison queue's depth."""
     _poison_depth.set(messages)
+
+
+def rejected_holds(messages: int) -> None:
+    """The rejected queue's depth."""
+    _rejected_depth.set(messages)
 
 
 def pending(count: int, oldest_age: float) -> None:
@@ -101,9 +147,10 @@ def poll(record: Record) -> Iterator[None]:
 def _step(name: str, request_id: str, offer_id: str, correlation_id: str | None,
           traceparent: str | None) -> Iterator[None]:  # fmt: skip
     """A step of a request's life, linked to what asked for it by the stored traceparent."""
-    attributes = {"requestId": request_id, "offerId": offer_id}
-    if correlation_id:
-        attributes["correlationId"] = correlation_id
+    given = {"requestId": request_id, "offerId": offer_id, "correlationId": correlation_id}
+    attributes = {
+        name: without_emails(mask_secrets(value)) for name, value in given.items() if value
+    }
     with _tracer.start_as_current_span(
         name, kind=SpanKind.CONSUMER, links=_links(traceparent), attributes=attributes,
         record_exception=False,  # its text may quote a message

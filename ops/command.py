@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 from azure.core.exceptions import AzureError
 
+from offer_cancellation.errors import StorageError
 from ops.storage import MissingVariableError
 
 _MOST = 100_000  # hours or days: any more is a slip
@@ -36,7 +37,7 @@ async def show(lines: AsyncIterator[str]) -> int:
     except MissingVariableError as fault:
         print(fault, file=sys.stderr)
         return 1
-    except AzureError as fault:
+    except (AzureError, StorageError) as fault:
         print(f"stopped: {fault}", file=sys.stderr)
         return 1
     return 0

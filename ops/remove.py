@@ -10,67 +10,50 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import datetime
+from itertools import islice
 
-from azure.core import MatchConditions
-from azure.core.exceptions import ResourceModifiedError
-from azure.data.tables import TableEntity
 from azure.data.tables.aio import TableClient
 
 from offer_cancellation.clock import after, utc_now
-from offer_cancellation.errors import UnreadableRecordError
-from offer_cancellation.ledger import entity, keys
+from offer_cancellation.errors import LostUpdateError, UnreadableRecordError
+from offer_cancellation.ledger.keys import BUCKETS, RecordKey
 from offer_cancellation.ledger.table import Ledger
-from offer_cancellation.status import Status
 from ops.command import amount, run
 from ops.storage import open_table
 
-LEAST_DAYS = 7  # as long as an ordinary message lives on a queue
+MIN_DAYS = 7  # as long as an ordinary message lives on a queue
 _AT_ONCE = 32
-_OLD = (
-    "PartitionKey eq @bucket and RowKey ge @first and RowKey lt @end"
-    " and FinishedAt lt @day and Deadline lt @day and ("
-    + " or ".join(f"Status eq '{status.value}'" for status in Status if status.is_final)
-    + ")"
-)
 
 
 async def remove(
     table: TableClient, now: datetime, days: float, *, delete: bool = False
 ) -> AsyncIterator[str]:
-    """Removes or counts them, and says which it leaves alone and why. Raises AzureError."""
-    ledger, days = Ledger(table), max(days, LEAST_DAYS)
-    day, count = after(now, -days * 86400), Counter[str]()
-    for bucket in keys.BUCKETS:
+    """Removes or counts them, and says which it leaves alone and why. Raises StorageError."""
+    ledger, days, count = Ledger(table), max(days, MIN_DAYS), Counter[str]()
+    moment = after(now, -days * 86400)
+    for bucket in BUCKETS:
         # Read first: what is given a due row later on is changed by that, and not removed.
-        owed = {row.digest for row in await ledger.pending_rows(bucket)}
-        rows = table.query_entities(
-            _OLD,
-            parameters={
-                "bucket": bucket, "first": keys.RECORD, "end": f"{keys.RECORD}~", "day": day
-            },
-        )  # fmt: skip
-        old = [row async for row in rows if keys.due_digest(row["RowKey"]) not in owed]
-        for first in range(0, len(old), _AT_ONCE):
-            some = old[first : first + _AT_ONCE]
-            for line in await asyncio.gather(*(_remove(table, row, delete) for row in some)):
+        owed = {row.record_key for row in await ledger.pending_rows(bucket)}
+        ended = iter([key async for key in ledger.ended_before(bucket, moment) if key not in owed])
+        while some := list(islice(ended, _AT_ONCE)):
+            for line in await asyncio.gather(*(_remove(ledger, key, delete) for key in some)):
                 count[line] += 1
                 if line:
                     yield line
+
     done = "removed" if delete else "would go; add --delete"
     yield f"{count['']} {done} (finished and past their deadline for {days:g} days)"
 
 
-async def _remove(table: TableClient, row: TableEntity, delete: bool) -> str:
+async def _remove(ledger: Ledger, key: RecordKey, delete: bool) -> str:
     """Removes one if that is wanted; why it is left alone, if it is."""
-    etag = str(row.metadata["etag"])
     try:
-        entity.from_row(row, etag)
-        if delete:
-            await table.delete_entity(row, etag=etag, match_condition=MatchConditions.IfNotModified)
-    except UnreadableRecordError as fault:
-        return f"left alone: {fault}"
-    except ResourceModifiedError:
-        return f"left alone: {row['RequestId']} has just changed"
+        record = await ledger.find(key)
+        if record and delete:
+            await ledger.remove(record)
+    except (UnreadableRecordError, LostUpdateError) as error:
+        return f"left alone: {error}"
+
     return ""
 
 
@@ -83,8 +66,9 @@ async def _lines(arguments: argparse.Namespace) -> AsyncIterator[str]:
 def main() -> int:
     """Removes; 1 when storage could not be reached."""
     parser = argparse.ArgumentParser(prog="python -m ops.remove", description=__doc__)
-    parser.add_argument("days", type=amount, help=f"at least {LEAST_DAYS}: less is taken for that")
+    parser.add_argument("days", type=amount, help=f"at least {MIN_DAYS}: less is taken for that")
     parser.add_argument("--delete", action="store_true", help="remove them, do not only count")
+
     return run(_lines(parser.parse_args()))
 
 

@@ -27,13 +27,13 @@ async def open_table() -> AsyncIterator[TableClient]:
 
 @asynccontextmanager
 async def open_queues() -> AsyncIterator[tuple[QueueClient, QueueClient]]:
-    """The poison queue and the request queue. Raises MissingVariableError."""
-    account, *names = variables("STORAGE_ACCOUNT_NAME", "POISON_QUEUE", "CANCEL_QUEUE")
+    """The rejected queue and the request queue. Raises MissingVariableError."""
+    account, *names = variables("STORAGE_ACCOUNT_NAME", "REJECTED_QUEUE", "CANCEL_QUEUE")
     url = f"https://{account}.queue.core.windows.net"
     async with AzureCliCredential() as me:
-        poison, requests = (QueueClient(url, name, credential=me) for name in names)
-        async with poison, requests:
-            yield poison, requests
+        rejected, requests = (QueueClient(url, name, credential=me) for name in names)
+        async with rejected, requests:
+            yield rejected, requests
 
 
 def variables(*names: str) -> list[str]:

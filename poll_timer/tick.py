@@ -1,114 +1,180 @@
 """One tick: everything that is due, many polls at a time, within bounds of time.
 
-No poll begins after 120 s; at 240 s what is still in flight is abandoned, and still due.
+    due rows of 16 partitions ──► quick lane: put back, end, report, repair
+                             └──► poll lane:  what is accepted
+    the ledger could be read ───► adoption of what the host gave up
+    beside all that          ───► maintenance
+
+No poll begins after 120 s; at 240 s what is still in flight is abandoned, and still due. What
+needs no poll never waits for one.
 """
 
 import asyncio
 import logging
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable
-
-from azure.core.exceptions import AzureError
+from functools import partial
 
 from offer_cancellation import log, telemetry
-from offer_cancellation.clients import Clients
-from offer_cancellation.ledger.keys import BUCKETS
-from offer_cancellation.ledger.table import DueRow
-from offer_cancellation.portal.answer import Reply
-from poll_timer.due import work_on
-from poll_timer.poison import notice_poison
-from poll_timer.watch import look_around
+from offer_cancellation.errors import StorageError
+from offer_cancellation.ledger.keys import BUCKETS, DueRow
+from offer_cancellation.services import Services
+from offer_cancellation.status import Status
+from poll_timer.adoption import adopt_given_up
+from poll_timer.due_row import DueRows, RowResult
+from poll_timer.maintenance import run_maintenance
+from poll_timer.poll import Poller, PollSlots
+from poll_timer.sends import Sends
 
 logger = logging.getLogger(__name__)
 
 START_WITHIN = 120.0  # seconds in which polls may begin
-END_WITHIN = 240.0  # seconds after which they are abandoned
-_ASIDE_SECONDS = 20.0  # that looks besides what is due may take
+END_WITHIN = 240.0  # seconds after which everything is abandoned
+_MAINTENANCE_SECONDS = 20.0
+_QUICK_WIDTH = 32  # rows at a time that need no poll
 _ROWS_PER_POLL = 4  # rows held for each poll in flight: their writes go together
 
 
-async def tick(clients: Clients) -> Counter[str]:
-    """Works on every due row; says how many came to what.
+async def tick(services: Services) -> Counter[str]:
+    """Works on every due row; says how many came to which result.
 
-    Raises AzureError, after all the rest is done, when the due rows could not be read.
+    Raises StorageError, after all the rest is done, when due rows could not be read.
     """
-    return await _Tick(clients).run()
+    return await _Tick(services).run()
+
+
+class _Lane:
+    """Rows that wait for one of `width` workers. `work` never raises."""
+
+    def __init__(
+        self, group: asyncio.TaskGroup, width: int, work: Callable[[DueRow], Awaitable[object]]
+    ) -> None:
+        self._group, self._width, self._work = group, width, work
+        self._waiting = deque[DueRow]()
+        self._workers = 0
+
+    def add(self, row: DueRow) -> None:
+        self._waiting.append(row)
+        if self._workers < self._width:
+            self._workers += 1
+            self._group.create_task(self._work_off())
+
+    async def _work_off(self) -> None:
+        try:
+            while self._waiting:
+                await self._work(self._waiting.popleft())
+        finally:
+            self._workers -= 1
 
 
 class _Tick:
-    def __init__(self, clients: Clients) -> None:
-        concurrency = clients.settings.poll_concurrency
-        self._clients = clients
+    def __init__(self, services: Services) -> None:
+        concurrency = services.settings.poll_concurrency
+        self._services = services
         self._loop = asyncio.get_running_loop()
         self._started = self._loop.time()
-        self._polls = asyncio.Semaphore(concurrency)
-        self._rows = asyncio.Semaphore(concurrency * _ROWS_PER_POLL)
-        self._came_to: Counter[str] = Counter()
-        self._unread: list[AzureError] = []
+        self._poll_width = concurrency * _ROWS_PER_POLL
+        self._outcome_sends, self._request_sends = Sends("outcomes"), Sends("requests")
+        self._rows = DueRows(
+            services,
+            Poller(services, PollSlots(concurrency, self._started + START_WITHIN)),
+            self._outcome_sends,
+            self._request_sends,
+        )
+        self._results: Counter[str] = Counter()
+        self._unread: list[StorageError] = []
 
     async def run(self) -> Counter[str]:
         try:
             async with asyncio.timeout_at(self._started + END_WITHIN), asyncio.TaskGroup() as group:
-                for look in (self._ensure_queue, self._look_around, self._notice):
-                    group.create_task(self._aside(look))
-                for bucket in BUCKETS:
-                    group.create_task(self._read_bucket(bucket, group))
+                group.create_task(self._maintain())
+                group.create_task(self._read_then_adopt(group))
         except TimeoutError:
-            log.event(logger, "poll.abandoned", logging.WARNING, cameTo=dict(self._came_to))
-        self._came_to = +self._came_to  # without zeroes
+            log.event(logger, "poll.abandoned", logging.WARNING, cameTo=dict(self._results))
+        await self._services.ledger.flush()
+        self._report()
+
+        if self._unread:
+            raise self._unread[0]
+
+        return self._results
+
+    def _report(self) -> None:
+        self._results = +self._results  # without zeroes
         seconds = round(self._loop.time() - self._started, 3)
         telemetry.ticked(seconds)
-        log.event(logger, "poll.tick", seconds=seconds, cameTo=dict(self._came_to))
+        log.event(logger, "poll.tick", seconds=seconds, cameTo=dict(self._results))
         if self._unread:
-            log.event(logger, "ledger.unread", logging.ERROR, buckets=len(self._unread),
-                      **log.fault_fields(self._unread[0]))  # fmt: skip
-            raise self._unread[0]
-        return self._came_to
+            log.event(
+                logger,
+                "ledger.unread",
+                logging.ERROR,
+                buckets=len(self._unread),
+                **log.fault_fields(self._unread[0]),
+            )
 
-    async def _aside(self, look: Callable[[], Awaitable[None]]) -> None:
-        """What is looked after besides what is due: its failure stays its own."""
+    async def _read_then_adopt(self, group: asyncio.TaskGroup) -> None:
+        """Reads what is due; where the ledger could be read, adopts what the host gave up."""
+        polls = _Lane(group, self._poll_width, self._work_on)
+        quick = _Lane(group, _QUICK_WIDTH, partial(self._work_quickly_on, polls))
+        await asyncio.gather(*(self._read_bucket(bucket, quick, polls) for bucket in BUCKETS))
+
+        if not self._unread:
+            group.create_task(self._adopt())
+
+    async def _read_bucket(self, bucket: str, quick: _Lane, polls: _Lane) -> None:
         try:
-            async with asyncio.timeout(_ASIDE_SECONDS):
-                await look()
-        except Exception as fault:  # noqa: BLE001 - what is due must not wait for it
-            log.event(logger, "poll.aside_failed", logging.WARNING, look=look.__name__.strip("_"),
-                      **log.fault_fields(fault))  # fmt: skip
+            async for row in self._services.ledger.due_rows(bucket, self._services.clock()):
+                lane = polls if row.status == Status.ACCEPTED else quick
+                lane.add(row)
+        except StorageError as error:
+            self._unread.append(error)
 
-    async def _ensure_queue(self) -> None:
-        await self._clients.requests.ensure()  # producers need it before the app does
+    async def _work_quickly_on(self, polls: _Lane, row: DueRow) -> None:
+        if await self._work_on(row, may_poll=False) is RowResult.TO_POLL:
+            polls.add(row)
 
-    async def _look_around(self) -> None:
-        self._came_to["restored"] += await look_around(self._clients)
-
-    async def _notice(self) -> None:
-        self._came_to["poisoned"] += await notice_poison(self._clients)
-
-    async def _read_bucket(self, bucket: str, group: asyncio.TaskGroup) -> None:
-        now = self._clients.clock()
-        try:
-            async for row in self._clients.ledger.due_rows(bucket, now):
-                await self._rows.acquire()
-                if self._is_late():
-                    self._rows.release()
-                    return
-                group.create_task(self._work_on(row))
-        except AzureError as fault:
-            self._unread.append(fault)
-
-    async def _work_on(self, row: DueRow) -> None:
+    async def _work_on(self, row: DueRow, *, may_poll: bool = True) -> RowResult:
         """One row; whatever is wrong with it stays its own."""
         try:
-            self._came_to[await work_on(row, self._clients, self._poll)] += 1
-        except Exception as fault:  # noqa: BLE001 - the row is still due
-            self._came_to["failed"] += 1
-            log.event(logger, "poll.row_failed", logging.ERROR, row=row.row_key,
-                      **log.fault_fields(fault))  # fmt: skip
-        finally:
-            self._rows.release()
+            result = await self._rows.process(row, may_poll=may_poll)
+        except Exception as error:  # noqa: BLE001 - the row is still due
+            result = RowResult.BUG
+            log.event(
+                logger,
+                "poll.row_failed",
+                logging.ERROR,
+                row=row.row_key,
+                **log.fault_fields(error),
+            )
+        if result is not RowResult.TO_POLL:
+            self._results[result] += 1
 
-    async def _poll(self, call: Callable[[float], Awaitable[Reply]]) -> Reply | None:
-        async with self._polls:
-            return None if self._is_late() else await call(self._started + START_WITHIN)
+        return result
 
-    def _is_late(self) -> bool:
-        return self._loop.time() - self._started > START_WITHIN
+    async def _adopt(self) -> None:
+        adopted = adopt_given_up(self._services, self._outcome_sends)
+        await self._beside("adoption", self._count("adopted", adopted))
+
+    async def _maintain(self) -> None:
+        try:
+            async with asyncio.timeout(_MAINTENANCE_SECONDS):
+                restored = run_maintenance(self._services)
+                await self._beside("maintenance", self._count("restored", restored))
+        except TimeoutError as error:
+            self._log_beside("maintenance", error)
+
+    async def _count(self, result: str, number: Awaitable[int]) -> None:
+        self._results[result] += await number
+
+    async def _beside(self, what: str, work: Awaitable[None]) -> None:
+        """What is done besides what is due: its failure stays its own."""
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - what is due must not wait for it
+            self._log_beside(what, error)
+
+    def _log_beside(self, what: str, error: Exception) -> None:
+        log.event(
+            logger, "poll.aside_failed", logging.WARNING, look=what, **log.fault_fields(error)
+        )

@@ -1,4 +1,4 @@
-"""The ledger: every request's record and its due row, one table, many writers.
+"""Keeps every request's record and its due row in one table that many writers share.
 
 A record that is not final has exactly one due row, written in the same transaction. Every update
 is conditional on the ETag and carries its writer's token: after a refusal the row is read back,
@@ -10,194 +10,264 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import uuid4
 
-from azure.core.exceptions import ResourceNotFoundError
+from azure.core import MatchConditions
+from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
 from azure.data.tables import TableEntity
 from azure.data.tables.aio import TableClient
 
-from offer_cancellation.errors import LostUpdateError
+from offer_cancellation.errors import LostUpdateError, StorageError
 from offer_cancellation.ledger import entity, keys, transactions
+from offer_cancellation.ledger.entity import due_row
+from offer_cancellation.ledger.keys import DueRow, RecordKey
 from offer_cancellation.ledger.record import Record
 from offer_cancellation.ledger.transactions import Operation, RefusedError, Transactions
 from offer_cancellation.status import Status
+from offer_cancellation.storage import storage_errors
+
+__all__ = ["Inserted", "Ledger", "due_row"]
 
 _NOT_FOUND = 404
 _CLAIM_ROUNDS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class DueRow:
-    """A due row as a tick reads it."""
+class Inserted:
+    """The result of an insert: the record that is there now, and whether it is the inserted one."""
 
-    bucket: str
-    row_key: str
+    record: Record
+    is_new: bool
 
-    @property
-    def digest(self) -> str:
-        """The SHA-256 of its request id."""
-        return keys.due_digest(self.row_key)
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    record: Record
+    writer: str
 
 
 class Ledger:
-    """Reads and writes records. Every method raises AzureError when storage fails."""
+    """Reads and writes records. Every method raises StorageError when storage fails."""
 
     def __init__(self, table: TableClient) -> None:
         self._table = table
         self._transactions = Transactions(table)
 
-    async def claim(self, record: Record) -> tuple[Record, bool]:
-        """Inserts the record, with its due row, unless there is one: (the record, whether new).
+    # Writing.
 
-        Raises what `read` raises.
+    async def insert(self, record: Record) -> Inserted:
+        """Inserts the record, with its due row, unless there is one.
+
+        Raises UnreadableRecordError for what is there instead.
         """
-        writer = uuid4().hex
+        key, writer = RecordKey.of(record.request_id), uuid4().hex
         operations = [transactions.create(entity.to_row(record, writer))]
         if record.due_at:
             operations.append(transactions.put(entity.to_due_row(record)))
-        bucket = keys.bucket(record.request_id)
+
         for _ in range(_CLAIM_ROUNDS):
             try:
-                etag = await self._transactions.submit(bucket, operations)
-                return replace(record, etag=etag), True
+                etag = await self._transactions.submit(key.bucket, operations)
+                return Inserted(replace(record, etag=etag), is_new=True)
             except RefusedError:
-                found = await self._read(bucket, keys.record_key(record.request_id))
-            if found:  # else it was removed between the two: claimed anew
-                return found[0], found[1] == writer
-        raise ResourceNotFoundError("a claim is refused, and there is no record: try again later")
+                found = await self._read(key)
+            if found:  # else it was removed between the two: inserted anew
+                return Inserted(found.record, is_new=found.writer == writer)
+
+        raise StorageError("an insert is refused, and there is no record: try again later")
 
     async def save(self, before: Record, after: Record) -> Record:
         """Writes the step from `before` to `after`: the record and its due row together.
 
-        Raises LostUpdateError.
+        Raises LostUpdateError when another writer was faster.
         """
-        writer = uuid4().hex
-        bucket = keys.bucket(after.request_id)
+        key, writer = RecordKey.of(after.request_id), uuid4().hex
         writes, removals = _step(before, after, writer)
         while True:
             try:
-                etag = await self._transactions.submit(bucket, [*writes, *removals])
+                etag = await self._transactions.submit(key.bucket, [*writes, *removals])
                 return replace(after, etag=etag)
             except RefusedError as refused:
-                found = await self._read(bucket, keys.record_key(after.request_id))
-                if found and found[1] == writer:
-                    return replace(after, etag=found[0].etag)
+                found = await self._read(key)
+                if found and found.writer == writer:
+                    return replace(after, etag=found.record.etag)
                 is_row_gone = refused.status == _NOT_FOUND and refused.index >= len(writes)
-                if not found:
-                    raise ResourceNotFoundError("the record was removed meanwhile") from refused
-                if not is_row_gone:
-                    text = f"update of {after.request_id!r}: {refused}"
+                if not found or not is_row_gone:
+                    what = "it is refused" if found else "the record was removed meanwhile"
+                    text = f"update of {after.request_id!r}: {what}, {refused}"
                     raise LostUpdateError(text) from refused
                 removals = []  # the due row to be removed was gone already
 
-    async def repair(self, record: Record, stray: DueRow | None = None) -> bool:
-        """Makes sure that the record has its due row, and not the stray one; whether it wrote.
+    async def start_run(self, ended: Record, record: Record) -> Record:
+        """Writes the first step of a new run; the due row of the ended one is gone.
 
-        It does not when the record has changed, or the stray row is gone: then a writer had just
-        moved it.
+        Raises LostUpdateError when another writer was faster.
         """
-        bucket = keys.bucket(record.request_id)
-        operations = [
-            transactions.replace(entity.to_row(record, uuid4().hex), record.etag),
-            transactions.put(entity.to_due_row(record)),
-        ]
-        if stray:
-            operations.append(transactions.delete(_keys(stray)))
-        try:
-            await self._transactions.submit(bucket, operations)
-        except RefusedError:
+        return await self.save(replace(ended, due_at=None), record)
+
+    async def restore_due_row(self, record: Record, stray: DueRow | None = None) -> bool:
+        """Gives a record its due row, in place of a stray one; whether it was missing.
+
+        The record itself is not written, so that whoever holds it goes on undisturbed.
+        """
+        if await self.has_due_row(record):
+            if stray:
+                self.remove_soon(stray)
             return False
+
+        bucket = RecordKey.of(record.request_id).bucket
+        await self._transactions.submit(bucket, [transactions.put(entity.to_due_row(record))])
+        if stray:
+            self.remove_soon(stray)
+
         return True
 
-    async def read(self, row: DueRow) -> Record | None:
-        """The record that a due row belongs to.
+    def remove_soon(self, row: DueRow) -> None:
+        """Has a due row removed, soon; fine when it is gone."""
+        self._transactions.remove_soon(row.bucket, row.row_key)
 
-        Raises entity.NewerRecordError or entity.UnreadableRecordError.
-        """
-        found = await self._read(row.bucket, f"{keys.RECORD}{row.digest}")
-        return found[0] if found else None
+    async def flush(self) -> None:
+        """Waits until every removal is done."""
+        await self._transactions.flush()
 
-    async def find(self, request_id: str) -> Record | None:
-        """The record of a request. Raises what `read` raises."""
-        found = await self._read(keys.bucket(request_id), keys.record_key(request_id))
-        return found[0] if found else None
+    async def remove(self, record: Record) -> None:
+        """Removes the record of a finished request. Raises LostUpdateError when it has changed."""
+        key = RecordKey.of(record.request_id)
+        with storage_errors("removing a record"):
+            try:
+                await self._table.delete_entity(
+                    key.bucket,
+                    key.row_key,
+                    etag=record.etag,
+                    match_condition=MatchConditions.IfNotModified,
+                )
+            except ResourceModifiedError as error:
+                raise LostUpdateError(f"{record.request_id!r} has just changed") from error
 
-    async def remove_due_row(self, row: DueRow) -> None:
-        """Removes a due row; fine when it is gone."""
-        await self._table.delete_entity(row.bucket, row.row_key)
+    # Reading.
+
+    async def find(self, key: RecordKey) -> Record | None:
+        """The record of a request. Raises UnreadableRecordError."""
+        found = await self._read(key)
+
+        return found.record if found else None
+
+    async def has_due_row(self, record: Record) -> bool:
+        """Whether the due row that a record names is there."""
+        row = due_row(record)
+        if row is None:
+            return False
+
+        with storage_errors("reading a due row"):
+            try:
+                await self._table.get_entity(row.bucket, row.row_key, select=["RowKey"])
+            except ResourceNotFoundError:
+                return False
+
+        return True
 
     async def due_rows(self, bucket: str, now: datetime) -> AsyncIterator[DueRow]:
         """The due rows of a bucket, the longest due first."""
-        async for row in self._range(bucket, keys.DUE, keys.due_until(now), ["RowKey"]):
-            yield DueRow(bucket, row["RowKey"])
+        columns = ["RowKey", "Status"]
+        async for row in self._range(bucket, keys.DUE, keys.due_until(now), columns):
+            yield DueRow(bucket, row["RowKey"], _text(row.get("Status")))
 
     async def pending_rows(self, bucket: str) -> set[DueRow]:
         """Every due row of a bucket, due or not."""
         rows = self._range(bucket, keys.DUE, f"{keys.DUE}~", ["RowKey"])
+
         return {DueRow(bucket, row["RowKey"]) async for row in rows}
 
-    async def requested(self, bucket: str, most: int) -> list[datetime]:
+    async def requested(self, bucket: str, limit: int) -> list[datetime]:
         """When pending requests of a bucket were made, at most so many, the next due first."""
         columns, found = ["RowKey", "RequestedAt"], list[datetime]()
         async for row in self._range(bucket, keys.DUE, f"{keys.DUE}~", columns):
             if isinstance(requested_at := row.get("RequestedAt"), datetime):
                 found.append(requested_at)
-            if len(found) == most:
+            if len(found) == limit:
                 break
+
         return found
 
-    async def unfinished(self, bucket: str) -> set[str]:
-        """The digests of a bucket's records that are not final.
+    async def unfinished(self, bucket: str) -> set[RecordKey]:
+        """The keys of a bucket's records that are not final.
 
         Reads the whole bucket's records at the service: for a rare look, not for a tick.
         """
-        pending = " or ".join(f"Status eq '{s.value}'" for s in Status if not s.is_final)
-        rows = self._range(bucket, keys.RECORD, f"{keys.RECORD}~", ["RowKey"], f"({pending})")
-        return {row["RowKey"].removeprefix(keys.RECORD) async for row in rows}
+        condition = _any_status(is_final=False)
+        rows = self._range(bucket, keys.RECORD, f"{keys.RECORD}~", ["RowKey"], condition)
 
-    async def _range(
-        self, bucket: str, first: str, end: str, columns: list[str], more: str = ""
-    ) -> AsyncIterator[TableEntity]:
-        """The rows of a bucket from `first` up to `end`, page after page; none without a table."""
-        rows = self._table.query_entities(
-            "PartitionKey eq @bucket and RowKey ge @first and RowKey lt @end"
-            + (f" and {more}" if more else ""),
-            parameters={"bucket": bucket, "first": first, "end": end},
-            select=columns,
+        return {RecordKey(bucket, row["RowKey"].removeprefix(keys.RECORD)) async for row in rows}
+
+    async def ended_before(self, bucket: str, moment: datetime) -> AsyncIterator[RecordKey]:
+        """The keys of a bucket's final records that ended, and whose deadline passed, before."""
+        condition = (
+            f"FinishedAt lt @moment and Deadline lt @moment and {_any_status(is_final=True)}"
         )
-        try:
-            async for row in rows:
-                yield row
-        except ResourceNotFoundError:
-            return
+        rows = self._range(
+            bucket, keys.RECORD, f"{keys.RECORD}~", ["RowKey"], condition, {"moment": moment}
+        )
+        async for row in rows:
+            yield RecordKey(bucket, row["RowKey"].removeprefix(keys.RECORD))
 
     async def close(self) -> None:
-        """Closes its connections."""
+        """Removes what is still to be removed, and closes its connections."""
+        await self._transactions.flush()
         await self._table.close()
 
-    async def _read(self, bucket: str, row_key: str) -> tuple[Record, str] | None:
-        try:
-            row = await self._table.get_entity(bucket, row_key)
-        except ResourceNotFoundError:
-            return None
-        etag = str(row.metadata["etag"])
-        return entity.from_row(row, etag), str(row.get(entity.WRITER, ""))
+    async def _range(  # noqa: PLR0913, PLR0917 - what a query is made of
+        self,
+        bucket: str,
+        first: str,
+        end: str,
+        columns: list[str],
+        condition: str = "",
+        parameters: dict[str, object] | None = None,
+    ) -> AsyncIterator[TableEntity]:
+        """The rows of a bucket from `first` up to `end`, page after page; none without a table."""
+        query = "PartitionKey eq @bucket and RowKey ge @first and RowKey lt @end"
+        with storage_errors("a query"):
+            rows = self._table.query_entities(
+                f"{query} and {condition}" if condition else query,
+                parameters={"bucket": bucket, "first": first, "end": end, **(parameters or {})},
+                select=columns,
+            )
+            try:
+                async for row in rows:
+                    yield row
+            except ResourceNotFoundError:
+                return
 
+    async def _read(self, key: RecordKey) -> _Found | None:
+        with storage_errors("reading a record"):
+            try:
+                row = await self._table.get_entity(key.bucket, key.row_key)
+            except ResourceNotFoundError:
+                return None
+            etag = row.metadata["etag"]
+            if not etag or row.get("RowKey") != key.row_key:
+                raise StorageError("the answer does not hold the row that was asked for")
 
-def due_row(record: Record) -> DueRow | None:
-    """The due row that a record says it has."""
-    if record.due_at is None:
-        return None
-    row_keys = entity.due_keys(record)
-    return DueRow(row_keys["PartitionKey"], row_keys["RowKey"])
-
-
-def _keys(row: DueRow) -> entity.Row:
-    return {"PartitionKey": row.bucket, "RowKey": row.row_key}
+        return _Found(entity.from_row(row, str(etag)), str(row.get(entity.WRITER, "")))
 
 
 def _step(before: Record, after: Record, writer: str) -> tuple[list[Operation], list[Operation]]:
     """What the step writes, and what it removes."""
     writes = [transactions.replace(entity.to_row(after, writer), before.etag)]
     old, new = due_row(before), due_row(after)
-    if new and new != old:
+    if new and new != old:  # another row, or another status in it
         writes.append(transactions.put(entity.to_due_row(after)))
-    return writes, [transactions.delete(_keys(old))] if old and new != old else []
+    removals = []
+    if old and not old.is_same_row(new):
+        removals.append(transactions.delete(old.bucket, old.row_key))
+
+    return writes, removals
+
+
+def _any_status(*, is_final: bool) -> str:
+    """A condition: the status is one of those that are final, or of those that are not."""
+    chosen = [status for status in Status if status.is_final is is_final]
+
+    return "(" + " or ".join(f"Status eq '{status.value}'" for status in chosen) + ")"
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

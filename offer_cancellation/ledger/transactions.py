@@ -1,7 +1,8 @@
-"""Writes that belong together, sent together, and no more requests than it takes.
+"""Sends writes that belong together in one transaction, in no more requests than it takes.
 
-One transaction a partition is in flight at a time; what arrives meanwhile goes with the next. A
+One transaction per partition is in flight at a time; what arrives meanwhile goes with the next. A
 request's operations are never torn apart, and a refused request takes no other one down with it.
+Removals that nobody waits for travel with other writes, or by themselves within a second.
 """
 
 import asyncio
@@ -15,11 +16,15 @@ from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.data.tables import TableErrorCode, TableTransactionError, UpdateMode
 from azure.data.tables.aio import TableClient
 
+from offer_cancellation.errors import StorageError
 from offer_cancellation.ledger.entity import Row
+from offer_cancellation.storage import as_storage_error
 
 LIMIT = 100  # operations a transaction may hold, as the Table service documents
+REMOVE_WITHIN = 1.0  # seconds that a removal waits for other writes
 _REFUSALS = (404, 409, 412)  # the row is missing, there already, or of another ETag
 _LOST_REPLY_METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "POST", "MERGE"})
+_DELETE = "delete"
 
 Operation = tuple[str, Row] | tuple[str, Row, dict[str, Any]]
 
@@ -40,9 +45,9 @@ def put(row: Row) -> Operation:
     return ("upsert", row, {"mode": UpdateMode.REPLACE})
 
 
-def delete(row_keys: Row) -> Operation:
+def delete(partition: str, row_key: str) -> Operation:
     """Delete; refused when the row is not there."""
-    return ("delete", row_keys)
+    return (_DELETE, {"PartitionKey": partition, "RowKey": row_key})
 
 
 class RefusedError(Exception):
@@ -60,60 +65,107 @@ class _Job:
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
 
+    def settle(self, result: str | Exception) -> None:
+        """Tells its caller, unless that one gave up."""
+        if self.etag.done():
+            return
+        if isinstance(result, Exception):
+            self.etag.set_exception(result)
+        else:
+            self.etag.set_result(result)
+
+
+@dataclass(slots=True)
+class _Partition:
+    """What waits for a partition's next transaction."""
+
+    jobs: list[_Job] = field(default_factory=list)
+    removals: list[str] = field(default_factory=list)  # RowKeys
+    sender: asyncio.Task[None] | None = None
+    timer: asyncio.TimerHandle | None = None
+
 
 class Transactions:
     """Sends operations to one table."""
 
     def __init__(self, table: TableClient) -> None:
         self._table = table
-        self._waiting: defaultdict[str, list[_Job]] = defaultdict(list)
-        self._senders: dict[str, asyncio.Task[None]] = {}
+        self._partitions: defaultdict[str, _Partition] = defaultdict(_Partition)
 
     async def submit(self, partition: str, operations: Sequence[Operation]) -> str:
         """Carries out one request's operations, all or none; the ETag of the first one's row.
 
-        Raises RefusedError, or azure.core.exceptions.AzureError when storage fails.
+        Raises RefusedError, or StorageError when storage fails.
         """
         job = _Job(operations)
-        self._waiting[partition].append(job)
-        if partition not in self._senders:
-            self._senders[partition] = asyncio.create_task(self._send_waiting(partition))
+        self._partitions[partition].jobs.append(job)
+        self._start(partition)
+
         return await job.etag
 
+    def remove_soon(self, partition: str, row_key: str) -> None:
+        """Has a row removed, within a second or with other writes; fine when it is gone.
+
+        Nothing waits for it, and a failure of storage leaves the row.
+        """
+        waiting = self._partitions[partition]
+        waiting.removals.append(row_key)
+        if waiting.sender is None and waiting.timer is None:
+            loop = asyncio.get_running_loop()
+            waiting.timer = loop.call_later(REMOVE_WITHIN, self._start, partition)
+
+    async def flush(self) -> None:
+        """Sends what waits to be removed, and waits until nothing is under way."""
+        for partition, waiting in self._partitions.items():
+            if waiting.removals:
+                self._start(partition)
+        senders = [one.sender for one in self._partitions.values() if one.sender]
+        await asyncio.gather(*senders)
+
+    def _start(self, partition: str) -> None:
+        waiting = self._partitions[partition]
+        if waiting.timer:
+            waiting.timer.cancel()
+            waiting.timer = None
+        if waiting.sender is None:
+            waiting.sender = asyncio.create_task(self._send_waiting(partition))
+
     async def _send_waiting(self, partition: str) -> None:
+        waiting = self._partitions[partition]
         try:
-            while jobs := self._take(partition):
-                await self._send(jobs)
+            while waiting.jobs or waiting.removals:
+                jobs, removals = _take(waiting)
+                await self._send(partition, jobs, removals)
         finally:
-            del self._senders[partition]
+            waiting.sender = None
 
-    def _take(self, partition: str) -> list[_Job]:
-        """As many whole jobs as one transaction holds."""
-        waiting, taken, count = self._waiting[partition], list[_Job](), 0
-        while waiting and count + len(waiting[0].operations) <= LIMIT:
-            count += len(waiting[0].operations)
-            taken.append(waiting.pop(0))
-        return taken
-
-    async def _send(self, jobs: list[_Job]) -> None:
+    async def _send(self, partition: str, jobs: list[_Job], removals: list[str]) -> None:
+        """Sends both in one transaction; settles every job, whatever happens."""
+        operations = [operation for job in jobs for operation in job.operations]
         try:
-            etags = await self._commit([o for job in jobs for o in job.operations])
+            etags = await self._commit(
+                [*operations, *(delete(partition, row_key) for row_key in removals)]
+            )
         except TableTransactionError as error:
-            if len(jobs) > 1:  # one row twice, or one refused: each on its own
-                for job in jobs:
-                    await self._send([job])
-            elif error.status_code in _REFUSALS:
-                _settle(jobs[0], RefusedError(error.index, error.status_code))
-            else:
-                _settle(jobs[0], error)
-        except Exception as fault:  # noqa: BLE001 - each waiting caller is told
+            if len(jobs) + bool(removals) > 1 or len(removals) > 1:
+                await self._send_apart(partition, jobs, removals)
+            elif jobs:
+                jobs[0].settle(_refusal(error))
+        except Exception as error:  # noqa: BLE001 - each waiting caller is told
             for job in jobs:
-                _settle(job, fault)
+                job.settle(as_storage_error(error, "a transaction"))
         else:
             position = 0
             for job in jobs:
-                _settle(job, etags[position])
+                job.settle(etags[position])
                 position += len(job.operations)
+
+    async def _send_apart(self, partition: str, jobs: list[_Job], removals: list[str]) -> None:
+        """One was refused, or one row stood there twice: each goes on its own."""
+        for job in jobs:
+            await self._send(partition, [job], [])
+        for row_key in removals:
+            await self._send(partition, [], [row_key])
 
     async def _commit(self, operations: list[Operation]) -> list[str]:
         try:
@@ -126,7 +178,8 @@ class Transactions:
             except ResourceExistsError:
                 pass
             results = await self._submit(operations)
-        return [str(result.get("etag", "")) for result in results]
+
+        return _checked(operations, results)
 
     async def _submit(self, operations: list[Operation]) -> list[Any]:
         # The SDK does not repeat a POST whose reply was lost; writer tokens make it safe here.
@@ -135,10 +188,34 @@ class Transactions:
         )
 
 
-def _settle(job: _Job, result: str | Exception) -> None:
-    if job.etag.done():  # its caller gave up
-        return
-    if isinstance(result, Exception):
-        job.etag.set_exception(result)
-    else:
-        job.etag.set_result(result)
+def _take(waiting: _Partition) -> tuple[list[_Job], list[str]]:
+    """As many whole jobs as one transaction holds, and removals in what room is left."""
+    jobs, count = list[_Job](), 0
+    while waiting.jobs and count + len(waiting.jobs[0].operations) <= LIMIT:
+        count += len(waiting.jobs[0].operations)
+        jobs.append(waiting.jobs.pop(0))
+    removals = list(dict.fromkeys(waiting.removals[: LIMIT - count]))
+    del waiting.removals[: LIMIT - count]
+
+    return jobs, removals
+
+
+def _checked(operations: list[Operation], results: list[Any]) -> list[str]:
+    """An ETag for each operation, where one is due. Raises StorageError: answers can be odd."""
+    if len(results) != len(operations):
+        raise StorageError(f"{len(results)} results for {len(operations)} operations")
+
+    etags = [str(result.get("etag") or "") for result in results]
+    if any(
+        not etag and name != _DELETE for (name, *_), etag in zip(operations, etags, strict=True)
+    ):
+        raise StorageError("a result without an ETag")
+
+    return etags
+
+
+def _refusal(error: TableTransactionError) -> Exception:
+    if error.status_code in _REFUSALS:
+        return RefusedError(error.index, error.status_code)
+
+    return as_storage_error(error, "a transaction")

@@ -1,4 +1,4 @@
-"""The bearer token, attached to a request for the API's own origin and to no other."""
+"""Attaches the bearer token to requests for the API's own origin, and to no others."""
 
 from collections.abc import AsyncGenerator
 
@@ -7,11 +7,11 @@ from azure.core.credentials import AccessToken
 
 from offer_cancellation.credential import SteadyCredential
 
-SENT = "offer_cancellation.sent"  # a request extension: a list, filled once the request goes out
+TOKENS = "offer_cancellation.tokens"  # a request extension: a list of the tokens it went out with
 
 
 class ManagedIdentityAuth(httpx.Auth):
-    """Attaches a managed identity's token. Raises credential.TokenUnavailableError."""
+    """Attaches a managed identity's token. Raises errors.TokenUnavailableError."""
 
     def __init__(self, credential: SteadyCredential, scope: str, origin: httpx.URL) -> None:
         self._credential = credential
@@ -24,14 +24,19 @@ class ManagedIdentityAuth(httpx.Auth):
         """Attaches the token. Raises ValueError for a URL of another origin."""
         if _origin(request.url) != self._origin:
             raise ValueError("a token was about to leave for another origin")
+
         token = await self._credential.get_token(self._scope)
         request.headers["Authorization"] = f"Bearer {token.token}"
-        request.extensions.get(SENT, []).append(token)
+        request.extensions.get(TOKENS, []).append(token)
         yield request
 
-    async def renew(self, rejected: AccessToken) -> None:
-        """Makes sure that the next request carries another token than the rejected one."""
-        await self._credential.renew(self._scope, rejected=rejected)
+    async def has_other(self, rejected: AccessToken) -> bool:
+        """Whether there is another token than the rejected one: a fresh one where it may be had.
+
+        Raises errors.TokenUnavailableError.
+        """
+        token = await self._credential.renew(self._scope, rejected=rejected)
+        return token.token != rejected.token
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:

@@ -1,15 +1,21 @@
-"""The API's calls, each with its whole time bounded, its body bounded, and no redirect followed.
+"""Calls the API, each call with its whole time and its body bounded, and no redirect followed.
 
-A call ends in a value (`Answer` or `NoAnswer`), never in an exception of the network's. One client
-a process, bound to the event loop that made it.
+A call ends in a value (`Answer` or `NoAnswer`), never in an exception. One client per process,
+bound to the event loop that made it.
 """
 
 import asyncio
 import json
 import logging
 import math
-from collections.abc import Callable
+import re
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from http import HTTPStatus
+from http.cookiejar import CookieJar
+from typing import Any
 from urllib.parse import quote
 
 import aiohttp
@@ -23,16 +29,31 @@ from offer_cancellation.clock import utc_now
 from offer_cancellation.credential import SteadyCredential
 from offer_cancellation.errors import TokenUnavailableError
 from offer_cancellation.portal.answer import Answer, Cause, NoAnswer, Reply, retry_after
-from offer_cancellation.portal.auth import SENT, ManagedIdentityAuth
+from offer_cancellation.portal.auth import TOKENS, ManagedIdentityAuth
+from offer_cancellation.portal.body import read_body
 from offer_cancellation.portal.throttle import Throttle
+from offer_cancellation.portal.wire import Wire, watching
 from offer_cancellation.settings import Settings
+from offer_cancellation.status import Error
+from offer_cancellation.text import fit, without_emails
 
 logger = logging.getLogger(__name__)
 
-BODY_LIMIT = 1024 * 1024  # bytes that are read of a body
 _HEADER_LIMIT = 65536  # bytes of one header: locations can be long
-_NOTHING_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
-_UNAUTHORIZED, _TOO_MANY = 401, 429
+_REASON_LIMIT = 500  # characters of what a network failure says
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One call: `operation` names it in metrics, `start_by` is a time of the event loop's."""
+
+    method: str
+    operation: str
+    target: str
+    start_by: float = math.inf
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content: bytes | None = None
+    unpooled: bool = False
 
 
 class Portal:
@@ -48,146 +69,212 @@ class Portal:
         self._settings = settings
         self._clock = clock
         self._throttle = Throttle(backoff, clock)
-        origin = httpx.URL(settings.api_url)
-        self._auth = ManagedIdentityAuth(credential, settings.api_scope, origin)
-        self._client = _http_client(settings)
+        self._origin = httpx.URL(settings.api_url)
+        self._auth = ManagedIdentityAuth(credential, settings.api_scope, self._origin)
+        context = httpx.create_ssl_context()
+        self._pooled = _http_client(settings, context, clock, force_close=False)
+        self._unpooled = _http_client(settings, context, clock, force_close=True)
 
     def url(self, target: str) -> str:
         """The whole URL of a path and query."""
         return self._settings.api_url + target
 
-    async def cancel(self, publisher_id: str, offer_id: str, emails: str | None) -> Reply:
-        """Cancels what runs for an offer: `POST …/offers/<offerId>/cancel`."""
+    async def cancel(
+        self, publisher_id: str, offer_id: str, emails: str | None, *, unpooled: bool = False
+    ) -> Reply:
+        """Cancels what runs for an offer: `POST …/offers/<offerId>/cancel`.
+
+        `unpooled`: on a connection that nothing has used before. A server may have closed a used
+        one without saying so, and a POST that meets that is never repeated by itself.
+        """
         body = {"metadata": {"notification-emails": emails} if emails else {}}
         headers = {"Content-Type": "application/json"}
         if self._settings.api_if_match:
             headers["If-Match"] = self._settings.api_if_match
-        target = self._target(publisher_id, offer_id, "cancel")
-        return await self._call("POST", "cancel", target, headers, json.dumps(body).encode())
 
-    async def operation(self, publisher_id: str, offer_id: str, operation_id: str) -> Reply:
+        call = _Call(
+            "POST",
+            "cancel",
+            self._target(publisher_id, offer_id, "cancel"),
+            headers=headers,
+            content=json.dumps(body).encode(),
+            unpooled=unpooled,
+        )
+        return await self._reply(call)
+
+    async def operation(
+        self, publisher_id: str, offer_id: str, operation_id: str, start_by: float = math.inf
+    ) -> Reply:
         """Reads one operation of an offer: `GET …/operations/<operationId>`."""
-        name = f"operations/{quote(operation_id, safe='$')}"
-        return await self._call("GET", "operation", self._target(publisher_id, offer_id, name))
+        target = self._target(publisher_id, offer_id, f"operations/{quote(operation_id, safe='$')}")
+        return await self._reply(_Call("GET", "operation", target, start_by))
 
-    async def running(self, publisher_id: str, offer_id: str) -> Reply:
+    async def running(self, publisher_id: str, offer_id: str, start_by: float = math.inf) -> Reply:
         """Lists what runs for an offer: `GET …/submissions/?status=running`."""
         target = self._target(publisher_id, offer_id, "submissions/")
-        return await self._call("GET", "submissions", f"{target}&status=running")
+        return await self._reply(_Call("GET", "submissions", f"{target}&status=running", start_by))
 
-    async def submissions(self, publisher_id: str, offer_id: str, start_by: float) -> Reply:
+    async def submissions(
+        self, publisher_id: str, offer_id: str, start_by: float = math.inf
+    ) -> Reply:
         """Lists an offer's operations: `GET …/submissions/`, begun by that time of the loop's."""
         target = self._target(publisher_id, offer_id, "submissions/")
-        return await self._call("GET", "submissions", target, start_by=start_by)
+        return await self._reply(_Call("GET", "submissions", target, start_by))
 
     async def read(self, target: str, start_by: float) -> Reply:
         """Reads a location that was found to be trusted, begun by that time of the loop's."""
-        return await self._call("GET", "location", target, start_by=start_by)
+        return await self._reply(_Call("GET", "location", target, start_by))
 
     async def close(self) -> None:
         """Closes its connections."""
-        await self._client.aclose()
+        await self._pooled.aclose()
+        await self._unpooled.aclose()
 
     def _target(self, publisher_id: str, offer_id: str, name: str) -> str:
         version = self._settings.api_version
         return f"/api/publishers/{publisher_id}/offers/{offer_id}/{name}?api-version={version}"
 
-    async def _call(  # noqa: PLR0913, PLR0917 - what a call is made of
-        self,
-        method: str,
-        operation: str,
-        target: str,
-        headers: dict[str, str] | None = None,
-        content: bytes | None = None,
-        start_by: float = math.inf,
-    ) -> Reply:
-        request = self._client.build_request(
-            method, self.url(target), headers=headers, content=content
-        )
+    async def _reply(self, call: _Call) -> Reply:
         end = asyncio.get_running_loop().time() + self._settings.api_timeout
+        # A call that got its turn late would time out by itself, with its POST on the way.
+        turn_by = min(end - self._settings.api_timeout / 2, call.start_by)
         try:
-            # A call that got its turn late would time out by itself, with its POST on the way.
-            turn_by = min(end - self._settings.api_timeout / 2, start_by)
             async with asyncio.timeout_at(turn_by):
                 pause_end = await self._throttle.enter()
         except TimeoutError:
             return NoAnswer(Cause.THROTTLED, sent=False)
+
         if pause_end:
-            return NoAnswer(Cause.THROTTLED, sent=False, until=pause_end)
+            return NoAnswer(Cause.THROTTLED, sent=False, paused_until=pause_end)
+
         reply: Reply | None = None
         try:
-            port = request.url.port or 443
-            with telemetry.api_call(method, operation, request.url.host, port) as call:
-                reply = await self._send(request, end)
+            host, port = self._origin.host, self._origin.port or 443
+            with telemetry.api_call(call.method, call.operation, host, port) as measured:
+                reply = await self._send(call, end)
                 if isinstance(reply, Answer):
-                    call.answered(reply.status)
+                    measured.answered(reply.status)
                 else:
-                    call.failed(reply.cause.value)
+                    measured.failed(reply.cause.value)
         finally:
             await self._leave(reply)
+
         return reply
 
     async def _leave(self, reply: Reply | None) -> None:
         if not isinstance(reply, Answer):
             await self._throttle.leave(refused=None)
             return
-        asked = retry_after(reply.headers, self._clock())
-        end = await self._throttle.leave(refused=reply.status == _TOO_MANY, asked=asked)
+
+        end = await self._throttle.leave(
+            refused=reply.status == HTTPStatus.TOO_MANY_REQUESTS,
+            retry_after=retry_after(reply.headers, self._clock()),
+        )
         if end:
             log.event(logger, "api.throttled", logging.WARNING, until=end.isoformat())
 
-    async def _send(self, request: httpx.Request, end: float) -> Reply:
-        sent: list[AccessToken] = []
-        request.extensions[SENT] = sent
+    async def _send(self, call: _Call, end: float) -> Reply:
+        client = self._unpooled if call.unpooled else self._pooled
+        wire, tokens = Wire(call.method == "GET"), list[AccessToken]()
         try:
-            reply = await self._exchange(request, end)
-            if reply.status == _UNAUTHORIZED and await self._has_fresh_token(sent.pop(), end):
-                reply = await self._exchange(request, end)
-        except TokenUnavailableError:
-            return NoAnswer(Cause.TOKEN, sent=False)
-        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError) as fault:
-            failed = _no_answer(fault, was_sent=bool(sent))
-            log.event(
-                logger, "api.no_answer", logging.WARNING, method=request.method,
-                cause=failed.cause.value, **log.fault_fields(fault),
-            )  # fmt: skip
-            return failed
+            reply = await self._exchange(call, client, wire, tokens, end)
+            is_unauthorized = reply.status == HTTPStatus.UNAUTHORIZED
+            if is_unauthorized and await self._has_other_token(tokens[-1], end):
+                wire = Wire(call.method == "GET")
+                reply = await self._exchange(call, self._unpooled, wire, tokens, end)
+        except TokenUnavailableError as failure:
+            error = Error(failure.code, failure.detail or failure.message)
+            return NoAnswer(Cause.TOKEN, sent=False, error=error)
+        except Exception as failure:  # noqa: BLE001 - whatever it is: was anything sent, or not?
+            return self._no_answer(call, wire, failure, has_token=bool(tokens))
+
         return reply
 
-    async def _has_fresh_token(self, rejected: AccessToken, end: float) -> bool:
+    async def _has_other_token(self, rejected: AccessToken, end: float) -> bool:
         """Whether the call is to be repeated; without another token the 401 is its answer."""
         try:
             async with asyncio.timeout_at(end):
-                await self._auth.renew(rejected)
+                return await self._auth.has_other(rejected)
         except (TokenUnavailableError, TimeoutError):
             return False
-        return True
 
-    async def _exchange(self, request: httpx.Request, end: float) -> Answer:
+    async def _exchange(
+        self,
+        call: _Call,
+        client: httpx.AsyncClient,
+        wire: Wire,
+        tokens: list[AccessToken],
+        end: float,
+    ) -> Answer:
+        """One request and its answer; `tokens` gets the token that it went out with."""
+        wire.watch()
+        request = client.build_request(
+            call.method,
+            self.url(call.target),
+            headers=call.headers,
+            content=call.content,
+            extensions={TOKENS: tokens},
+        )
         async with asyncio.timeout_at(end):
-            response = await self._client.send(request, auth=self._auth, stream=True)
+            response = await client.send(request, auth=self._auth, stream=True)
+
+        received_at = self._clock()
         body = None
         try:
             async with asyncio.timeout_at(end):
-                body = await _read(response)
+                body = await read_body(response)
         except (TimeoutError, httpx.HTTPError, aiohttp.ClientError):
-            pass  # the status has arrived: it decides
+            pass  # it broke off; the status has arrived
         finally:
             await response.aclose()
+
         headers = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(response.status_code, headers, body, str(request.url))
+        return Answer(
+            response.status_code, headers, body, str(request.url), wire.sent_at, received_at
+        )
+
+    def _no_answer(
+        self, call: _Call, wire: Wire, failure: Exception, *, has_token: bool
+    ) -> NoAnswer:
+        root = failure.__cause__ or failure  # httpx calls a reset a time-out; aiohttp knows better
+        cause = Cause.NETWORK
+        if isinstance(root, TimeoutError):
+            cause = Cause.TIME_OUT if has_token else Cause.TOKEN
+
+        log.event(
+            logger, "api.no_answer", logging.WARNING, method=call.method,
+            cause=cause.value, **log.fault_fields(failure),
+        )  # fmt: skip
+        text = str(root) or f"nothing within {self._settings.api_timeout:g} s"
+        text = without_emails(re.sub(r"\?\S+", "?***", fit(text, _REASON_LIMIT)))
+        error = Error(type(root).__name__, text)
+        return NoAnswer(cause, sent=wire.sent_at is not None, error=error)
 
 
-def _http_client(settings: Settings) -> httpx.AsyncClient:
-    context = httpx.create_ssl_context()
+class _NoCookies(CookieJar):
+    """Keeps no cookie, and never reads one: httpx would send them all back."""
+
+    def extract_cookies(self, response: Any, request: Any) -> None:  # noqa: ANN401
+        """Leaves the cookies of an answer alone."""
+
+
+def _http_client(
+    settings: Settings,
+    context: ssl.SSLContext,
+    clock: Callable[[], datetime],
+    *,
+    force_close: bool,
+) -> httpx.AsyncClient:
+    """A client; with `force_close` each request has a connection of its own."""
     connections = settings.poll_concurrency + 32  # a tick's polls and the trigger's calls
 
     def session() -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=connections, ssl=context),
+            connector=aiohttp.TCPConnector(limit=connections, ssl=context, force_close=force_close),
             cookie_jar=aiohttp.DummyCookieJar(),
             max_field_size=_HEADER_LIMIT,
             max_line_size=_HEADER_LIMIT,
+            trace_configs=[watching(clock)],
         )
 
     return httpx.AsyncClient(
@@ -195,26 +282,7 @@ def _http_client(settings: Settings) -> httpx.AsyncClient:
         timeout=httpx.Timeout(settings.api_timeout, connect=min(10, settings.api_timeout)),
         follow_redirects=False,
         trust_env=False,
-        # A compressed body could grow without bounds: it is neither asked for nor read.
+        cookies=_NoCookies(),
+        # Compressed bodies are not asked for: they save little, and cost time to bound.
         headers={"Accept": "application/json", "Accept-Encoding": "identity"},
     )
-
-
-async def _read(response: httpx.Response) -> bytes | None:
-    if response.headers.get("content-encoding", "identity").strip().lower() not in ("identity", ""):
-        return None
-    body = bytearray()
-    async for chunk in response.aiter_raw():
-        body += chunk
-        if len(body) > BODY_LIMIT:
-            return None
-    return bytes(body)
-
-
-def _no_answer(fault: Exception, *, was_sent: bool) -> NoAnswer:
-    timed_out = isinstance(fault, TimeoutError | httpx.TimeoutException) and not isinstance(
-        fault,
-        httpx.ConnectTimeout,  # what the transport also calls a reset
-    )
-    cause = Cause.TIME_OUT if timed_out else Cause.NETWORK
-    return NoAnswer(cause, sent=was_sent and not isinstance(fault.__cause__, _NOTHING_SENT))

@@ -152,6 +152,6 @@ async def open_site(directory: Path) -> AsyncIterator[Site]:
             queues.get_queue_client(f"{SETTINGS['CANCEL_QUEUE']}-poison"),
             tables,
         )
-        from offer_cancellation.clients import clients  # noqa: PLC0415 - not before it is indexed
+        from offer_cancellation.services import clients  # noqa: PLC0415 - not before it is indexed
 
         await clients().close()

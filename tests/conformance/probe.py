@@ -1,7 +1,7 @@
 """Indexes the app of the current directory in a worker of its own, and tells what came of it.
 
-`python probe.py [FUNCTION]` prints JSON; with a function's name it is also invoked, with a queue
-message. For apps and settings that must fail: the worker takes one app a process.
+`python -m tests.conformance.probe [FUNCTION]` prints JSON; a function is also invoked, when named,
+with a queue message. For apps and settings that must fail: the worker takes one app a process.
 """
 
 import asyncio

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 _SECONDS = 100
 
 
@@ -19,9 +18,9 @@ def probe(
     """What the worker says of the app of a directory; `function` is invoked with a message."""
     environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     done = subprocess.run(  # noqa: S603 - our own script
-        [sys.executable, str(HERE / "probe.py"), *([function] if function else [])],
-        cwd=directory,
-        env={**environment, **settings},
+        [sys.executable, "-m", "tests.conformance.probe", *([function] if function else [])],
+        cwd=directory,  # comes first on the path: the app is found there
+        env={**environment, "PYTHONPATH": str(ROOT), **settings},
         capture_output=True,
         text=True,
         check=False,

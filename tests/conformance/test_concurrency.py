@@ -8,7 +8,7 @@ import pytest
 
 from local.portal.script import Answer
 from offer_cancellation import clients as shared
-from offer_cancellation.clients import Clients
+from offer_cancellation.services import Services
 from tests.conformance.app_site import PUBLISHER, Site, request
 from tests.conformance.worker import Invocation
 
@@ -19,14 +19,14 @@ async def test_invocations_at_once_share_one_client(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """32 cold invocations make one set of clients, ask for one token, and each ends."""
-    made: list[Clients] = []
-    make: Callable[..., Clients] = shared.make_clients
+    made: list[Services] = []
+    make: Callable[..., Services] = shared.make_services
 
-    def counted(*arguments: object) -> Clients:
+    def counted(*arguments: object) -> Services:
         made.append(make(*arguments))
         return made[-1]
 
-    monkeypatch.setattr(shared, "make_clients", counted)
+    monkeypatch.setattr(shared, "make_services", counted)
     monkeypatch.setattr(shared, "_by_loop", WeakKeyDictionary())
     tokens = site.identity.requests
     offers = [site.offer(Answer(200, delay_seconds=0.2)) for _ in range(AT_ONCE)]

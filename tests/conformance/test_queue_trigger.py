@@ -55,7 +55,7 @@ async def test_every_field_arrives_as_the_host_sent_it(
     async def spy(message: object, _clients: object) -> None:
         received.append(message)
 
-    monkeypatch.setattr("cancel_trigger.handle", spy)
+    monkeypatch.setattr("cancel_trigger.function.handle", spy)
     first = await site.send('{"text": "ünïcode"}')
     await site.requests.update_message(first, visibility_timeout=0)
     (again,) = await site.receive()
@@ -78,7 +78,7 @@ async def test_a_json_messages_own_properties_come_as_metadata(
     async def spy(message: object, _clients: object) -> None:
         received.append(message)
 
-    monkeypatch.setattr("cancel_trigger.handle", spy)
+    monkeypatch.setattr("cancel_trigger.function.handle", spy)
     message = await site.send('{"id": "mine", "dequeueCount": 9}')
     metadata = {
         **queue_metadata(message),

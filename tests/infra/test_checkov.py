@@ -74,30 +74,21 @@ def test_every_exception_says_why() -> None:
     assert sorted((name, rule) for name, rule, _ in written) == sorted(used)
 
 
-def test_a_template_that_cannot_be_parsed_is_noticed(tmp_path: Path) -> None:
-    """A broken file shows in the report that the tests above read."""
-    (tmp_path / "broken.bicep").write_text("resource account 'x' = {{\n", encoding="utf-8")
-    assert 1 == _summary(tmp_path)["parsing_errors"]
-
-
-def test_broken_rules_are_noticed(tmp_path: Path) -> None:
-    """A storage account that lets down its guard fails the check."""
+def test_what_is_wrong_is_noticed(tmp_path: Path) -> None:
+    """A broken file shows in the report, and so does a storage account that lets down its guard."""
     text = (INFRA / "app" / "storage.bicep").read_text(encoding="utf-8")
     for kept, broken in WEAKER.items():
         text = text.replace(kept, broken)
     (tmp_path / "storage.bicep").write_text(text, encoding="utf-8")
-    failed = report(tmp_path)["results"]["failed_checks"]
-    assert ["CKV_AZURE_3", "CKV_AZURE_34", "CKV_AZURE_44"] == sorted(
-        one["check_id"] for one in failed
-    )
+    (tmp_path / "broken.bicep").write_text("resource account 'x' = {{\n", encoding="utf-8")
+
+    found = report(tmp_path)
+
+    assert 1 == found["summary"]["parsing_errors"]
+    failed = [one["check_id"] for one in found["results"]["failed_checks"]]
+    assert ["CKV_AZURE_3", "CKV_AZURE_34", "CKV_AZURE_44"] == sorted(failed)
 
 
 def _checks(kind: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = report(INFRA)["results"][kind]
     return found
-
-
-def _summary(folder: Path) -> dict[str, Any]:
-    found = report(folder)
-    summary: dict[str, Any] = found.get("summary", found)
-    return summary

@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from functools import cache
 
 import pytest
 
@@ -25,6 +26,12 @@ WRONG = {
     "a missing bracket": "traces | where (message == 'x'",
     "an unfilled parameter": "traces | summarize count() by bin(timestamp, {TimeRange:grain})",
 }
+
+
+@cache
+def wrong_readings() -> dict[str, Reading]:
+    """What the parser says of the wrong queries, in one process: it takes a second to start."""
+    return resolve(WRONG)
 
 
 def metrics_of(reading: Reading) -> set[str]:
@@ -76,8 +83,8 @@ def test_every_query_resolves(name: str) -> None:
 @pytest.mark.parametrize("what", WRONG)
 def test_a_wrong_query_is_noticed(what: str) -> None:
     """Each kind of mistake is an error of the parser."""
-    (reading,) = resolve({"wrong": WRONG[what]}).values()
-    assert ["Error"] == sorted({one.split()[0] for one in reading.diagnostics}), what
+    diagnostics = wrong_readings()[what].diagnostics
+    assert ["Error"] == sorted({one.split()[0] for one in diagnostics}), what
 
 
 def test_the_queries_of_the_runbook_are_among_them() -> None:
@@ -120,10 +127,7 @@ def test_every_metric_is_looked_at() -> None:
 
 
 def test_the_source_was_read() -> None:
-    """The names were found where they are written: none of the lists is empty by mistake."""
-    assert {"status", "code"} == emitted_names.metrics()["offer_cancellation.requests"]
-    assert {"cancel.submit", "cancel.poll"} == emitted_names.spans()
-    assert {"requestId", "offerId", "correlationId"} <= emitted_names.span_attributes()
+    """The log events were found where they are written, each with its fields."""
     events = emitted_names.events()
     assert {"cancel.accepted", "poll.tick", "token.unavailable"} <= set(events)
     assert {"requestId", "cause"} <= events["cancel.deferred"]

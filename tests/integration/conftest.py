@@ -14,8 +14,9 @@ from local.azurite import Azurite
 from local.identity import Identity
 from local.portal.portal import Portal
 from local.tls import write_tls_files
+from offer_cancellation.log import quiet_libraries
 
-pytest.register_assert_rewrite("harness", "ledger_view")
+pytest.register_assert_rewrite("tests.integration.harness", "tests.integration.ledger_view")
 
 from tests.integration.faulty_proxy import Proxied, faulty_proxy  # noqa: E402
 from tests.integration.harness import Harness, MakeHarness, Surroundings  # noqa: E402 - rewritten, like a test
@@ -78,12 +79,13 @@ async def proxied(around: Surroundings, make_harness: MakeHarness) -> AsyncItera
         storage = storage.replace(azurite.queue_uri, queue.url)
         harness = make_harness(CANCEL_STORAGE=storage)
         yield Proxied(harness, table, queue)
-        await harness.clients.close()
+        await harness.services.close()
 
 
 @pytest.fixture(autouse=True)
 def nothing_leaks() -> Iterator[None]:
     """No token, no query string and no e-mail address is logged, whatever a test does."""
+    quiet_libraries()  # for the clients of the test itself; the app's own call has a test, too
     records, root = LogRecords(), logging.getLogger()
     level = root.level
     root.addHandler(records)

@@ -3,7 +3,7 @@
 Shared-key signatures cover the path, not the host: a client signs as if the proxy were not there.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -41,6 +41,7 @@ class FaultyProxy:
         self._origin = f"{parts.scheme}://{parts.netloc}"
         self._session = session
         self._losses: list[tuple[str, Loss | None]] = []
+        self._interruptions: list[tuple[str, Callable[[], Awaitable[object]]]] = []
 
     def lose(self, fragment: str, loss: Loss, times: int = 1) -> None:
         """Loses the next requests whose `METHOD /path` holds the fragment, or their replies."""
@@ -49,6 +50,10 @@ class FaultyProxy:
     def lose_after(self, fragment: str, spared: int, loss: Loss) -> None:
         """Lets some such requests pass, and loses the one that follows."""
         self._losses += [*[(fragment, None)] * spared, (fragment, loss)]
+
+    def interrupt(self, fragment: str, action: Callable[[], Awaitable[object]]) -> None:
+        """Does something just before the next such request reaches the service."""
+        self._interruptions.append((fragment, action))
 
     def heal(self) -> None:
         """Loses nothing more."""
@@ -61,6 +66,10 @@ class FaultyProxy:
         body = await request.read()
         self.requests.append(name)
         self.bodies.append(body)
+        for interruption in [one for one in self._interruptions if one[0] in name][:1]:
+            self._interruptions.remove(interruption)
+            await interruption[1]()
+
         loss = Loss.REQUEST if self.down else self._loss(name)
         if loss is Loss.REQUEST:
             return _hang_up(request)

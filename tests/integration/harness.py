@@ -16,7 +16,7 @@ from typing import Any
 from uuid import uuid4
 
 import azure.functions as func
-from azure.core.exceptions import ResourceNotFoundError
+from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.data.tables.aio import TableServiceClient
 from azure.functions.queue import QueueMessage
 from azure.storage.queue import QueueMessage as StoredMessage
@@ -28,7 +28,7 @@ from local.azurite import Azurite
 from local.identity import Identity
 from local.portal.portal import Portal
 from local.portal.script import Answer, Fault, Kind, Script, Seen
-from offer_cancellation.clients import Clients, make_clients
+from offer_cancellation.services import Services, make_services
 from offer_cancellation.settings import load
 from poll_timer.tick import tick
 from tests.integration.fake_clock import FakeClock
@@ -41,13 +41,17 @@ __all__ = [
     "OPERATION",
     "PUBLISHER",
     "REQUEST_ID",
+    "SHORT_TIMEOUT",
     "Harness",
     "MakeHarness",
     "Surroundings",
+    "timeout_for",
 ]
 
 OPERATION = "56615b67-2185-49fe-80d2-c4ddf77bb2e8"
 FIRST_WAIT = 22.5  # seconds: the first backoff at the default settings and a jitter of 0.5
+# Where a call has to time out; elsewhere it has 100 s, which no busy machine takes.
+SHORT_TIMEOUT = {"PARTNER_API_TIMEOUT_SECONDS": "2"}
 _HIDDEN_SECONDS = 300
 _PAGE = 32
 
@@ -67,6 +71,11 @@ MakeHarness = Callable[..., "Harness"]
 """Settings by name; `like` a harness: one more process of the same app."""
 
 
+def timeout_for(answer: Answer) -> dict[str, str]:
+    """The settings for an answer of the portal: a short time-out where it hangs."""
+    return SHORT_TIMEOUT if answer.fault is Fault.HANG else {}
+
+
 class Harness(LedgerView):
     """One app with settings of its own, on queues and a table that no other test has."""
 
@@ -83,6 +92,7 @@ class Harness(LedgerView):
         self.requests: QueueClient = around.queues.get_queue_client(f"requests-{name}")
         self._outcomes = around.queues.get_queue_client(f"outcomes-{name}")
         self._poison = around.queues.get_queue_client(f"requests-{name}-poison")
+        self._rejected = around.queues.get_queue_client(f"requests-{name}-rejected")
         self._inserted: dict[str, datetime] = {}
         self._refused = len(around.portal.refused)
         environment = {
@@ -93,14 +103,14 @@ class Harness(LedgerView):
             "LEDGER_TABLE": f"ledger{name}",
             **settings,
         }
-        self.clients: Clients = make_clients(
+        self.services: Services = make_services(
             load(environment), clock=self.clock, jitter=lambda: 0.5
         )
 
     async def close(self) -> None:
         """Closes the app's clients; what the portal refused and no test asked for is an error."""
         self.around.identity.down = False
-        await self.clients.close()
+        await self.services.close()
         assert self.refused() == []
 
     # The outside: the portal and the queue's producers.
@@ -140,6 +150,15 @@ class Harness(LedgerView):
         return str(sent.id)
 
     # What the Functions host does.
+
+    async def give_up(self, text: str) -> str:
+        """Copies a text to the poison queue, where it lives for seven days; the copy's id."""
+        try:
+            await self._poison.create_queue()
+        except ResourceExistsError:
+            pass
+        copy = await self._poison.send_message(text, time_to_live=7 * 24 * 3600)
+        return str(copy.id)
 
     async def die_posting(self, **fields: object) -> None:
         """A worker dies while its POST is under way: acted on, no answer read, nothing written."""
@@ -188,13 +207,14 @@ class Harness(LedgerView):
                 await self.requests.update_message(message, visibility_timeout=0)
             else:
                 await self.requests.delete_message(message)
+        await self.services.ledger.flush()
         if faults:
             raise faults[0]
         return len(messages)
 
     async def handle(self, message: func.QueueMessage) -> None:
         """One invocation of the queue-triggered function."""
-        await handle(Message.received(message, self.clock()), self.clients)
+        await handle(Message.received(message, self.clock()), self.services)
 
     def trigger_input(self, message: StoredMessage) -> func.QueueMessage:
         """What the function is called with for a message, inserted by the test's clock."""
@@ -216,7 +236,7 @@ class Harness(LedgerView):
 
     async def tick(self) -> Counter[str]:
         """One invocation of the timer-triggered function."""
-        return await tick(self.clients)
+        return await tick(self.services)
 
     async def tick_after(self, seconds: float) -> Counter[str]:
         """The same, so much later."""
@@ -249,16 +269,20 @@ class Harness(LedgerView):
         return [len(base64.b64decode(text)) for text in await self._texts()]
 
     async def poison(self) -> list[str]:
-        """The texts in the poison queue."""
+        """The texts of the copies that can be seen in the poison queue."""
         return [str(message.content) for message in await self.peek(self._poison)]
+
+    async def rejected(self) -> list[str]:
+        """The originals in the rejected queue."""
+        return [str(message.content) for message in await self.peek(self._rejected)]
 
     async def waiting(self) -> list[str]:
         """The texts on the request queue."""
         return [str(message.content) for message in await self.peek(self.requests)]
 
     async def lifetimes(self) -> set[int]:
-        """The years in which the outcome and poison messages expire."""
-        messages = [*await self.peek(self._outcomes), *await self.peek(self._poison)]
+        """The years in which outcomes and rejected originals expire."""
+        messages = [*await self.peek(self._outcomes), *await self.peek(self._rejected)]
         return {message.expires_on.year for message in messages if message.expires_on}
 
     async def ends(self, status: str, code: str | None = None, events: int = 1) -> dict[str, Any]:

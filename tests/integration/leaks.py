@@ -36,7 +36,7 @@ class LogRecords(logging.Handler):
 
 async def tokens_stored(harness: Harness) -> list[str]:
     """The rows and messages that hold a token."""
-    texts = [*await harness.waiting(), *await harness.poison()]
+    texts = [*await harness.waiting(), *await harness.rejected()]
     texts += [str(event) for event in await harness.outcomes()]
     try:
         texts += [str(dict(row)) async for row in harness.table.list_entities()]

@@ -7,7 +7,7 @@ from azure.data.tables import UpdateMode
 from azure.data.tables.aio import TableClient
 
 from offer_cancellation.clock import after
-from offer_cancellation.ledger import keys
+from offer_cancellation.ledger.keys import DueRow, RecordKey
 from offer_cancellation.ledger.record import Record
 from offer_cancellation.status import Status
 from tests.integration.fake_clock import FakeClock
@@ -16,6 +16,12 @@ PUBLISHER = "contoso"
 REQUEST_ID = "r-1"
 FINAL = ("canceled", "failed", "rejected", "expired")
 LEASE = 3 * 100 + 15  # seconds at the default settings
+
+
+def record_keys(request_id: str) -> tuple[str, str]:
+    """PartitionKey and RowKey of a request's record."""
+    key = RecordKey.of(request_id)
+    return key.bucket, key.row_key
 
 
 class LedgerView:
@@ -28,7 +34,7 @@ class LedgerView:
 
     async def record(self, request_id: str = REQUEST_ID) -> dict[str, Any]:
         """The record's row as the table holds it."""
-        row = await self.table.get_entity(keys.bucket(request_id), keys.record_key(request_id))
+        row = await self.table.get_entity(*record_keys(request_id))
         return dict(row)
 
     async def rows(self) -> list[dict[str, Any]]:
@@ -50,14 +56,14 @@ class LedgerView:
         """The keys of the due rows of a request."""
         rows = self.table.query_entities(
             "PartitionKey eq @bucket and RowKey ge 'due-' and RowKey lt 'due.'",
-            parameters={"bucket": keys.bucket(request_id)},
+            parameters={"bucket": RecordKey.of(request_id).bucket},
         )
-        digest = keys.digest(request_id)
+        digest = RecordKey.of(request_id).digest
         return [row["RowKey"] async for row in rows if row["RowKey"].endswith(digest)]
 
     async def due_at(self, seconds: float, request_id: str = REQUEST_ID) -> bool:
         """Whether the only due row is that of so many seconds after the start."""
-        expected = keys.due_key(self.clock.at(seconds), request_id)
+        expected = DueRow.at(self.clock.at(seconds), request_id).row_key
         return await self.due_rows(request_id) == [expected]
 
     async def check_rule_1(self, request_id: str = REQUEST_ID) -> None:
@@ -75,6 +81,7 @@ class LedgerView:
             requested_at=self.clock(),
             deadline=after(self.clock(), 24 * 3600),
             first_attempt_at=self.clock(),
+            attempt_at=self.clock(),
             lease_until=after(self.clock(), LEASE),
             due_at=after(self.clock(), LEASE),
         )
@@ -85,12 +92,12 @@ class LedgerView:
 
     async def etag(self, request_id: str = REQUEST_ID) -> str:
         """The ETag of the record's row."""
-        row = await self.table.get_entity(keys.bucket(request_id), keys.record_key(request_id))
+        row = await self.table.get_entity(*record_keys(request_id))
         return str(row.metadata["etag"])
 
-    async def edit(self, request_id: str = REQUEST_ID, **columns: Any) -> None:
+    async def edit(self, request_id: str = REQUEST_ID, /, **columns: Any) -> None:
         """Changes columns of a record by hand; None removes one."""
-        row = await self.table.get_entity(keys.bucket(request_id), keys.record_key(request_id))
+        row = await self.table.get_entity(*record_keys(request_id))
         for name, value in columns.items():
             row.pop(name, None)
             if value is not None:
@@ -99,10 +106,15 @@ class LedgerView:
 
     async def remove_record(self, request_id: str = REQUEST_ID) -> None:
         """Deletes a record by hand, and not its due row."""
-        await self.table.delete_entity(keys.bucket(request_id), keys.record_key(request_id))
+        await self.table.delete_entity(*record_keys(request_id))
+
+    async def remove_due_rows(self, request_id: str = REQUEST_ID) -> None:
+        """Deletes the due rows of a request by hand."""
+        for key in await self.due_rows(request_id):
+            await self.table.delete_entity(RecordKey.of(request_id).bucket, key)
 
     async def add_due_row(self, seconds: float, request_id: str = REQUEST_ID) -> None:
         """Inserts one more due row, so many seconds after the start."""
-        row_key = keys.due_key(self.clock.at(seconds), request_id)
-        row = {"PartitionKey": keys.bucket(request_id), "RowKey": row_key}
+        row_key = DueRow.at(self.clock.at(seconds), request_id).row_key
+        row = {"PartitionKey": RecordKey.of(request_id).bucket, "RowKey": row_key}
         await self.table.create_entity(row)

@@ -38,7 +38,7 @@ async def _crash_with_message(harness: Harness, wire: Wire) -> None:
     assert received is not None
     message = Message(str(received.id), str(received.content), harness.clock())
     try:
-        await handle(message, wired(harness.clients, wire))
+        await handle(message, wired(harness.services, wire))
     except Crash:
         await harness.requests.update_message(received, visibility_timeout=0)
     else:
@@ -47,7 +47,7 @@ async def _crash_with_message(harness: Harness, wire: Wire) -> None:
 
 async def _crash_in_tick(harness: Harness, wire: Wire) -> None:
     try:
-        await tick(wired(harness.clients, wire))
+        await tick(wired(harness.services, wire))
     except BaseExceptionGroup:
         return  # the wire knows where it was
 
@@ -210,6 +210,6 @@ async def test_invalid_message(make_harness: MakeHarness) -> None:
         await harness.deliver()
         events = await harness.outcomes()
         assert 1 == len({event["id"] for event in events})
-        assert {'{"publisherId": "contoso"}'} == set(await harness.poison())
+        assert {'{"publisherId": "contoso"}'} == set(await harness.rejected())
     assert ["before outcomes.refuse", "after outcomes.refuse", "before poison.send",
             "after poison.send"] == steps  # fmt: skip

@@ -49,7 +49,7 @@ async def test_a_bug_at_the_deadline(harness: Harness) -> None:
 
     harness.accept(Answer(200, {"status": "running"}))
     await _accepted(harness, REQUEST_ID)
-    harness.clients = replace(harness.clients, backoff=Backoff(15, 300, jitter))
+    harness.services = replace(harness.services, backoff=Backoff(15, 300, jitter))
     assert {"failed": 1} == await harness.tick_after(60)
     await harness.tick_after(HOUR)
     await harness.ends("expired", "DeadlinePassed")

@@ -10,10 +10,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from azure.data.tables import UpdateMode
 
 from local.portal.script import Answer
 from offer_cancellation.ledger import keys
+from offer_cancellation.ledger.keys import DueRow
 from tests.integration.harness import PUBLISHER, REQUEST_ID, Harness
 
 OTHER = "r-healthy"
@@ -25,25 +25,6 @@ async def _accepted(harness: Harness, request_id: str = REQUEST_ID) -> dict[str,
     harness.accept(Answer(200, {"status": "completed"}))
     await harness.submit(requestId=request_id)
     return await harness.record(request_id)
-
-
-async def _edit(harness: Harness, **columns: object) -> None:
-    """An operator edits a record in the portal."""
-    row = {**await harness.record(), **columns}
-    row = {name: value for name, value in row.items() if value is not None}
-    await harness.table.upsert_entity(row, mode=UpdateMode.REPLACE)
-
-
-async def _add_due_row(harness: Harness, seconds: float, request_id: str = REQUEST_ID) -> str:
-    key = keys.due_key(harness.clock.at(seconds), request_id)
-    row = {"PartitionKey": keys.bucket(request_id), "RowKey": key}
-    await harness.table.upsert_entity(row)
-    return key
-
-
-async def _remove_due_rows(harness: Harness) -> None:
-    for key in await harness.due_rows():
-        await harness.table.delete_entity(keys.bucket(REQUEST_ID), key)
 
 
 async def _sweep(harness: Harness) -> None:
@@ -59,8 +40,8 @@ def _logged(caplog: pytest.LogCaptureFixture, name: str) -> list[logging.LogReco
 async def test_due_row_without_record(harness: Harness, caplog: pytest.LogCaptureFixture) -> None:
     """A due row without a record is reported and removed; the others are worked on."""
     await _accepted(harness, OTHER)
-    await _add_due_row(harness, 0, "r-nobody")
-    await harness.tick_after(60)
+    await harness.add_due_row(0, "r-nobody")
+    assert {"orphan": 1, "canceled": 1} == await harness.tick_after(60)
     assert "canceled" == (await harness.record(OTHER))["Status"]
     assert [] == await harness.due_rows("r-nobody")
     await harness.tick_after(60)
@@ -70,7 +51,7 @@ async def test_due_row_without_record(harness: Harness, caplog: pytest.LogCaptur
 async def test_record_without_due_row(harness: Harness, caplog: pytest.LogCaptureFixture) -> None:
     """A pending record that has lost its due row gets it back, and ends."""
     await _accepted(harness)
-    await _remove_due_rows(harness)
+    await harness.remove_due_rows()
     await _sweep(harness)
     await harness.ends("canceled")
     assert 1 == len(_logged(caplog, "ledger.due_row_restored"))
@@ -99,7 +80,7 @@ async def test_unreadable_record(
 ) -> None:
     """A record that cannot be read is left as it is, reported once, and stops nothing."""
     await _accepted(harness)
-    await _edit(harness, **columns)
+    await harness.edit(**columns)
     edited, rows = await harness.record(), await harness.due_rows()
     await _accepted(harness, OTHER)
     await harness.tick_after(60)
@@ -112,18 +93,18 @@ async def test_unreadable_record(
 async def test_newer_record_meets_a_message(harness: Harness) -> None:
     """A message for a record of a newer version is completed; the record keeps its due row."""
     await _accepted(harness)
-    await _edit(harness, Version=99)
+    await harness.edit(Version=99, Status="something-new")
     edited = await harness.record()
     await harness.submit()
     assert (edited, []) == (await harness.record(), await harness.waiting())
-    assert 1 == harness.count("cancel")
+    assert (1, []) == (harness.count("cancel"), await harness.outcomes())
 
 
 @pytest.mark.parametrize("seconds", [-3600, 40], ids=["earlier", "later"])
 async def test_next_try_edited(harness: Harness, seconds: float) -> None:
     """Whoever edits NextTryAt by hand does not stop a request."""
     await _accepted(harness)
-    await _edit(harness, NextTryAt=harness.clock.at(seconds))
+    await harness.edit(NextTryAt=harness.clock.at(seconds))
     await harness.tick_after(120)
     await harness.ends("canceled")
 
@@ -131,7 +112,7 @@ async def test_next_try_edited(harness: Harness, seconds: float) -> None:
 async def test_due_at_edited(harness: Harness) -> None:
     """A due row that does not match its record is replaced by the right one; then it goes on."""
     await _accepted(harness)
-    await _edit(harness, DueAt=harness.clock.at(90))
+    await harness.edit(DueAt=harness.clock.at(90))
     await harness.tick_after(60)
     assert await harness.due_at(90)
     await harness.tick_after(60)
@@ -142,7 +123,7 @@ async def test_row_of_an_older_version(harness: Harness) -> None:
     """Columns that an older version did not have are done without."""
     await _accepted(harness)
     older = dict.fromkeys(("Version", "DueAt", "Deferrals", "Writer", "FirstAttemptAt"))
-    await _edit(harness, **older)
+    await harness.edit(**older)
     await harness.tick_after(60)
     await harness.ends("canceled")
 
@@ -150,9 +131,9 @@ async def test_row_of_an_older_version(harness: Harness) -> None:
 async def test_two_due_rows(harness: Harness) -> None:
     """A second due row goes when it comes due; the request's own stays."""
     await _accepted(harness)
-    await _add_due_row(harness, 10)
+    await harness.add_due_row(10)
     (own, *_) = [key for key in await harness.due_rows() if not key.startswith(
-        keys.due_key(harness.clock.at(10), REQUEST_ID))]  # fmt: skip
+        DueRow.at(harness.clock.at(10), REQUEST_ID).row_key)]  # fmt: skip
     await harness.tick_after(15)
     assert [own] == await harness.due_rows()
 
@@ -162,7 +143,7 @@ async def test_due_row_gone_at_the_write(harness: Harness) -> None:
     harness.script(cancel=[Answer(429, headers={"Retry-After": "30"}), Answer(200)])
     await harness.submit()
     await harness.tick_after(60)
-    await _remove_due_rows(harness)
+    await harness.remove_due_rows()
     await harness.deliver()
     await harness.ends("canceled")
 
@@ -170,7 +151,7 @@ async def test_due_row_gone_at_the_write(harness: Harness) -> None:
 async def _poison(harness: Harness, **fields: object) -> None:
     """The host gives a message up."""
     text = {"publisherId": PUBLISHER, "offerId": harness.offer, "requestId": REQUEST_ID, **fields}
-    await harness.clients.poison.send(json.dumps(text))
+    await harness.services.poison.send(json.dumps(text))
 
 
 async def test_message_given_up_before_its_claim(
@@ -224,7 +205,7 @@ async def test_messages_that_the_app_poisoned(
 async def test_message_that_could_not_be_handed_over(harness: Harness) -> None:
     """The app never saw it: a tick sends its rejected event, once, and leaves it there."""
     text = f'{{"publisherId": "{PUBLISHER}", "offerId": "an-offer", "dequeueCount": "many"}}'
-    await harness.clients.poison.send(text)
+    await harness.services.poison.send(text)
     await harness.tick()
     await harness.tick()
     data = await harness.outcome()

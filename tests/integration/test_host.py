@@ -59,13 +59,16 @@ async def played(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Play
 
 
 async def _watch(stack: Stack, played: Played) -> None:
-    """Collects events until each scenario has one and nothing is due any more."""
+    """Collects events until each scenario has one, and nothing waits or is due any more."""
     table = stack.tables.get_table_client("cancellations")
     async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             for event in await take_outcomes(stack.outcomes):
                 played.events.setdefault(event["data"]["offerId"], []).append(event)
+            # A message goes when its invocation is over: then its copy was kept, too.
+            queue = await stack.requests.get_queue_properties()
             is_complete = len(played.events) == len(SCENARIOS)
+            is_complete = is_complete and not queue.approximate_message_count
             if is_complete and not [row async for row in table.query_entities("RowKey lt 'e'")]:
                 return
             assert stack.host.running, stack.host.log_tail()

@@ -2,11 +2,11 @@
 
 import gzip
 import json
+import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-import psutil
 import pytest
 import pytest_asyncio
 from aiohttp import web
@@ -79,6 +79,7 @@ def _answer(status: int, body: object = None, **headers: str) -> Handler:
     return handler
 
 
+# Those that lead to the twin, and one for each reason; the unit tests have the others.
 HOSTILE = [
     "http://{twin}/api/operations/1",
     "https://{twin}/api/operations/1",
@@ -92,33 +93,11 @@ HOSTILE = [
     "http://{twin}#@{api}/api/operations/1",
     "http://{twin}?@{api}/api/operations/1",
     "http://user:secret@{api}/api/operations/1",
-    "http://[::1]:1/api/operations/1",
-    "http://[::ffff:127.0.0.1]:1/api/operations/1",
-    "http://2130706433/api/operations/1",
-    "http://0x7f.1/api/operations/1",
-    "http://127.0.0.1.nip.test/api/operations/1",
-    "http://cloudpartner.\u0430zure.com/api/operations/1",
     "http://cloudpartner\u3002azure\u3002com/api/operations/1",
-    "ftp://{api}/api/operations/1",
-    "file:///etc/passwd",
-    "javascript:alert(1)",
-    "data:application/json,{}",
     "http://{api}/other/operations/1",
-    "http://{api}/api/../other",
-    "http://{api}/api/%2e%2e/other",
     "http://{api}/api/%252e%252e/other",
-    "http://{api}/api/.%2e/other",
-    "http://{api}/api/..%2fother",
-    "http://{api}/api/%5c..%5cother",
-    "http://{api}/api/a/./b",
-    "http://{api}/%61pi/../x",
-    "http://{api}/apiX/1",
-    "http://{api}/API/1",
-    "http://{api}:1/api/operations/1",
-    "http://{api}/api/operations/\t1",
     "http://{api}/api/" + "x" * 8192,
     "http://[",
-    "http://{api}:port/api/1",
 ]
 
 
@@ -173,10 +152,12 @@ async def _endless(request: web.Request) -> web.StreamResponse:
     return response
 
 
+# 64 KiB that unpack to 64 MiB.
+PACKED = gzip.compress(b"[" + b"0," * (32 * MIB) + b"0]")
+
+
 async def _bomb(_: web.Request) -> web.StreamResponse:
-    """64 KiB that unpack to 64 MiB."""
-    body = gzip.compress(b"[" + b"0," * (32 * MIB) + b"0]")
-    return web.Response(body=body, headers={"Content-Encoding": "gzip"})
+    return web.Response(body=PACKED, headers={"Content-Encoding": "gzip"})
 
 
 def _raw(body: bytes) -> Handler:
@@ -220,12 +201,11 @@ async def test_body_of_a_poll(victim: Harness, api: Server, body: Handler) -> No
     api.answer = _answer(202, None, Location="/api/operations/1")
     await victim.submit()
     api.answer = body
-    process = psutil.Process()
-    before = process.memory_info().rss
+    tracemalloc.start()
     await victim.tick_after(60)
-    growth = process.memory_info().rss - before
-    print(f"\nmemory: {growth / MIB:+.1f} MiB")  # noqa: T201
-    assert growth < MEMORY_LIMIT
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < MEMORY_LIMIT
     await victim.holds("accepted", Polls=1)
 
 
@@ -245,7 +225,7 @@ async def test_body_of_the_post(victim: Harness, api: Server, body: Handler, sta
     record = await victim.record()
     await victim.check_rule_1()
     if body is _endless:  # its status was 200
-        assert "canceled" == record["Status"]
+        assert ("deferred", True) == (record["Status"], record["Uncertain"])
     elif status == 400:
         assert ("rejected", "Http400") == (record["Status"], record["ErrorCode"])
     else:

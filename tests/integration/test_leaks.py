@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from azure.data.tables import UpdateMode
 
-from tests.integration.harness import Harness
+from tests.integration.harness import Harness, MakeHarness
 from tests.integration.leaks import LogRecords, tokens_stored
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJhdWQiOiJodHRwczovL2Nsb3VkIn0.c2lnbmF0dXJl"
@@ -36,6 +36,17 @@ def test_secrets_in_logs_are_found(records: LogRecords, text: str) -> None:
         logger.exception("in a traceback")
     logger.error("nothing here")
     assert 3 == len(records.secrets())
+
+
+async def test_an_app_quiets_the_libraries(make_harness: MakeHarness) -> None:
+    """Loggers that print whole URLs are silent once the app has its clients."""
+    loggers = [logging.getLogger(name) for name in ("azure", "httpx")]
+    for logger in loggers:
+        logger.setLevel(logging.NOTSET)
+
+    make_harness()
+
+    assert [False, False] == [logger.isEnabledFor(logging.INFO) for logger in loggers]
 
 
 async def test_tokens_in_storage_are_found(harness: Harness) -> None:

@@ -5,8 +5,8 @@ from dataclasses import replace
 from hashlib import sha256
 
 import pytest
-from azure.core.exceptions import AzureError
 
+from offer_cancellation.errors import StorageError
 from offer_cancellation.status import Status
 from tests.integration.faulty_proxy import Loss, Proxied
 from tests.integration.harness import LEASE, REQUEST_ID, Harness, MakeHarness
@@ -15,11 +15,12 @@ from tests.integration.harness import LEASE, REQUEST_ID, Harness, MakeHarness
 async def test_a_claim_writes_record_and_due_row_in_one_transaction(proxied: Proxied) -> None:
     """One request to the table; where there is no table yet, it is made."""
     harness = proxied.harness
-    ledger = harness.clients.ledger
+    ledger = harness.services.ledger
 
-    claimed, is_new = await ledger.claim(harness.new_record("first"))
+    inserted = await ledger.insert(harness.new_record("first"))
+    claimed, is_new = inserted.record, inserted.is_new
     proxied.table.requests.clear()
-    await ledger.claim(harness.new_record("second"))
+    await ledger.insert(harness.new_record("second"))
 
     assert is_new
     assert claimed == replace(harness.new_record("first"), etag=claimed.etag)
@@ -33,7 +34,7 @@ async def test_a_claim_writes_record_and_due_row_in_one_transaction(proxied: Pro
 async def test_the_layout_is_the_contract_s(harness: Harness) -> None:
     """Bucket and keys from the SHA-256 of the request id; no character that a key cannot have."""
     record = harness.new_record("a/b\\c#d?é")
-    await harness.clients.ledger.claim(record)
+    await harness.services.ledger.insert(record)
 
     rows = await harness.rows()
 
@@ -48,10 +49,11 @@ async def test_the_layout_is_the_contract_s(harness: Harness) -> None:
 async def test_a_second_claim_reads_the_first(harness: Harness, make_harness: MakeHarness) -> None:
     """Who comes second gets the record that is there, and changes nothing."""
     other = make_harness(like=harness)
-    first, _ = await harness.clients.ledger.claim(harness.new_record())
+    first = (await harness.services.ledger.insert(harness.new_record())).record
     late = replace(harness.new_record(), requested_at=harness.clock.at(60))
 
-    found, is_new = await other.clients.ledger.claim(late)
+    inserted = await other.services.ledger.insert(late)
+    found, is_new = inserted.record, inserted.is_new
 
     assert not is_new
     assert found == first
@@ -60,12 +62,12 @@ async def test_a_second_claim_reads_the_first(harness: Harness, make_harness: Ma
 
 async def test_of_claims_at_once_one_wins(harness: Harness, make_harness: MakeHarness) -> None:
     """Ten claims from two processes: one record, one winner."""
-    ledgers = [harness.clients.ledger, make_harness(like=harness).clients.ledger]
+    ledgers = [harness.services.ledger, make_harness(like=harness).services.ledger]
 
-    claims = await asyncio.gather(*(ledgers[i % 2].claim(harness.new_record()) for i in range(10)))
+    claims = await asyncio.gather(*(ledgers[i % 2].insert(harness.new_record()) for i in range(10)))
 
-    assert sorted(is_new for _, is_new in claims) == [False] * 9 + [True]
-    assert len({record.etag for record, _ in claims}) == 1
+    assert sorted(claim.is_new for claim in claims) == [False] * 9 + [True]
+    assert len({claim.record.etag for claim in claims}) == 1
     await harness.check_rule_1()
 
 
@@ -73,7 +75,7 @@ async def test_a_final_claim_has_no_due_row(harness: Harness) -> None:
     """What is over before it began needs no attention."""
     final = replace(harness.new_record(), status=Status.EXPIRED, due_at=None)
 
-    await harness.clients.ledger.claim(final)
+    await harness.services.ledger.insert(final)
 
     assert len(await harness.rows()) == 1
 
@@ -81,11 +83,12 @@ async def test_a_final_claim_has_no_due_row(harness: Harness) -> None:
 @pytest.mark.parametrize("loss", list(Loss))
 async def test_a_claim_survives_a_lost_transaction(proxied: Proxied, loss: Loss) -> None:
     """A lost reply: the repeat is refused, and the own token says that it had worked."""
-    ledger = proxied.harness.clients.ledger
-    await ledger.claim(proxied.harness.new_record("creates the table"))
+    ledger = proxied.harness.services.ledger
+    await ledger.insert(proxied.harness.new_record("creates the table"))
     proxied.table.lose("$batch", loss)
 
-    claimed, is_new = await ledger.claim(proxied.harness.new_record())
+    inserted = await ledger.insert(proxied.harness.new_record())
+    claimed, is_new = inserted.record, inserted.is_new
 
     assert is_new
     assert claimed.etag == (await proxied.harness.etag())
@@ -97,30 +100,31 @@ async def test_a_foreign_claim_is_not_mistaken_for_the_own(
 ) -> None:
     """The request was lost, and somebody else claimed meanwhile: then it is theirs."""
     theirs = make_harness(like=proxied.harness)
-    first, _ = await theirs.clients.ledger.claim(theirs.new_record())
+    first = (await theirs.services.ledger.insert(theirs.new_record())).record
     proxied.table.lose("$batch", Loss.REQUEST)
 
-    found, is_new = await proxied.harness.clients.ledger.claim(proxied.harness.new_record())
+    inserted = await proxied.harness.services.ledger.insert(proxied.harness.new_record())
+    found, is_new = inserted.record, inserted.is_new
 
     assert (found, is_new) == (first, False)
 
 
 async def test_storage_that_is_down_is_an_error_soon(proxied: Proxied) -> None:
     """Three tries, then an AzureError: an outage must show within the invocation."""
-    ledger = proxied.harness.clients.ledger
+    ledger = proxied.harness.services.ledger
     proxied.table.down = True
 
-    with pytest.raises(AzureError):
+    with pytest.raises(StorageError):
         async with asyncio.timeout(15):
-            await ledger.claim(proxied.harness.new_record())
+            await ledger.insert(proxied.harness.new_record())
 
     assert len(proxied.table.requests) == 3
 
 
 async def test_a_hand_edited_row_is_an_error_that_names_its_columns(harness: Harness) -> None:
     """Rows can be edited in the portal: reading validates."""
-    await harness.clients.ledger.claim(harness.new_record())
+    await harness.services.ledger.insert(harness.new_record())
     await harness.edit(REQUEST_ID, Status="stuck", Attempts="many")
 
     with pytest.raises(Exception, match=r"Attempts, Status"):
-        await harness.clients.ledger.claim(harness.new_record())
+        await harness.services.ledger.insert(harness.new_record())

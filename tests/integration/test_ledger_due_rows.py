@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from offer_cancellation.ledger import keys
+from offer_cancellation.ledger.keys import DueRow, RecordKey
 from tests.integration.faulty_proxy import Proxied
 from tests.integration.harness import Harness
 
@@ -15,7 +15,7 @@ async def write_due_rows(harness: Harness, seconds: list[float]) -> list[str]:
     rows = [
         {
             "PartitionKey": BUCKET,
-            "RowKey": keys.due_key(harness.clock.at(moment), f"{index}"),
+            "RowKey": DueRow.at(harness.clock.at(moment), f"{index}").row_key,
         }
         for index, moment in enumerate(seconds)
     ]
@@ -28,7 +28,7 @@ async def write_due_rows(harness: Harness, seconds: list[float]) -> list[str]:
 async def due(harness: Harness) -> list[str]:
     """The keys that the ledger says are due, in its order."""
     now = harness.clock()
-    return [row.row_key async for row in harness.clients.ledger.due_rows(BUCKET, now)]
+    return [row.row_key async for row in harness.services.ledger.due_rows(BUCKET, now)]
 
 
 async def test_what_is_due_is_read_and_no_more(harness: Harness) -> None:
@@ -81,11 +81,11 @@ async def test_without_a_table_nothing_is_due(harness: Harness) -> None:
 
 async def test_records_are_not_due_rows(harness: Harness) -> None:
     """A bucket holds both; a record's key is in no range of times."""
-    await harness.clients.ledger.claim(harness.new_record())
+    await harness.services.ledger.insert(harness.new_record())
     record = await harness.record()
 
     later = harness.clock() + timedelta(days=36500)
-    found = [row async for row in harness.clients.ledger.due_rows(record["PartitionKey"], later)]
+    found = [row async for row in harness.services.ledger.due_rows(record["PartitionKey"], later)]
 
     assert [row.row_key for row in found] == await harness.due_rows()
-    assert found[0].digest == keys.digest("r-1")
+    assert found[0].record_key.digest == RecordKey.of("r-1").digest

@@ -5,10 +5,11 @@ from itertools import count
 
 import pytest
 
+from offer_cancellation import transitions
 from offer_cancellation.errors import LostUpdateError
-from offer_cancellation.ledger import keys
-from offer_cancellation.ledger import record as steps
+from offer_cancellation.ledger.keys import RecordKey
 from offer_cancellation.ledger.record import Record
+from offer_cancellation.ledger.table import Inserted
 from tests.integration.faulty_proxy import FaultyProxy, Loss, Proxied
 from tests.integration.harness import Harness
 
@@ -17,7 +18,7 @@ BUCKET = "7"
 
 def ids(how_many: int) -> list[str]:
     """Request ids that fall into one bucket, and so into the same transactions."""
-    found = (name for name in map(str, count()) if keys.bucket(name) == BUCKET)
+    found = (name for name in map(str, count()) if RecordKey.of(name).bucket == BUCKET)
     return [next(found) for _ in range(how_many)]
 
 
@@ -29,10 +30,10 @@ def sizes(proxy: FaultyProxy) -> list[int]:
 async def claim(harness: Harness, request_ids: list[str]) -> list[Record]:
     """The records, claimed at once."""
     claims = await asyncio.gather(
-        *(harness.clients.ledger.claim(harness.new_record(name)) for name in request_ids)
+        *(harness.services.ledger.insert(harness.new_record(name)) for name in request_ids)
     )
-    assert all(is_new for _, is_new in claims)
-    return [record for record, _ in claims]
+    assert all(claim.is_new for claim in claims)
+    return [claim.record for claim in claims]
 
 
 async def test_what_arrives_together_goes_together(proxied: Proxied) -> None:
@@ -56,7 +57,7 @@ async def test_a_request_is_never_split(proxied: Proxied) -> None:
 
     await asyncio.gather(
         *(
-            harness.clients.ledger.save(record, steps.deferred(record, harness.clock.at(60)))
+            harness.services.ledger.save(record, transitions.deferred(record, harness.clock.at(60)))
             for record in records
         )
     )
@@ -75,10 +76,10 @@ async def test_a_transaction_never_holds_101(proxied: Proxied) -> None:
 
     await asyncio.gather(
         *(
-            harness.clients.ledger.save(record, steps.deferred(record, harness.clock.at(60)))
+            harness.services.ledger.save(record, transitions.deferred(record, harness.clock.at(60)))
             for record in records
         ),
-        harness.clients.ledger.claim(harness.new_record(last)),
+        harness.services.ledger.insert(harness.new_record(last)),
     )
 
     assert sizes(proxied.table) == [99, 2]
@@ -97,11 +98,11 @@ async def test_a_refused_one_takes_no_other_down(harness: Harness) -> None:
     """One step is stale: the rest of the batch goes through."""
     records = await claim(harness, ids(10))
     stale = records[3]
-    await harness.clients.ledger.save(stale, steps.deferred(stale, harness.clock.at(10)))
+    await harness.services.ledger.save(stale, transitions.deferred(stale, harness.clock.at(10)))
 
     results = await asyncio.gather(
         *(
-            harness.clients.ledger.save(record, steps.deferred(record, harness.clock.at(60)))
+            harness.services.ledger.save(record, transitions.deferred(record, harness.clock.at(60)))
             for record in records
         ),
         return_exceptions=True,
@@ -119,11 +120,11 @@ async def test_one_row_twice_in_a_batch_is_no_fault(harness: Harness) -> None:
     record = harness.new_record(name)
 
     claims = await asyncio.gather(
-        *(harness.clients.ledger.claim(record) for _ in range(5)),
-        harness.clients.ledger.claim(harness.new_record(ids(2)[1])),
+        *(harness.services.ledger.insert(record) for _ in range(5)),
+        harness.services.ledger.insert(harness.new_record(ids(2)[1])),
     )
 
-    assert sorted(is_new for _, is_new in claims) == [False] * 4 + [True] * 2
+    assert sorted(claim.is_new for claim in claims) == [False] * 4 + [True] * 2
     await harness.check_rule_1(name)
 
 
@@ -136,7 +137,7 @@ async def test_an_outage_is_told_to_everyone_who_waits(proxied: Proxied) -> None
 
     async with asyncio.timeout(20):
         results = await asyncio.gather(
-            *(harness.clients.ledger.claim(harness.new_record(name)) for name in names),
+            *(harness.services.ledger.insert(harness.new_record(name)) for name in names),
             return_exceptions=True,
         )
 
@@ -162,7 +163,7 @@ async def test_who_gives_up_waiting_holds_nobody_up(harness: Harness) -> None:
     """A cancelled caller's operations are sent or not; the others get their answers."""
     names = ids(6)
     tasks = [
-        asyncio.create_task(harness.clients.ledger.claim(harness.new_record(name)))
+        asyncio.create_task(harness.services.ledger.insert(harness.new_record(name)))
         for name in names
     ]
     await asyncio.sleep(0)
@@ -170,4 +171,4 @@ async def test_who_gives_up_waiting_holds_nobody_up(harness: Harness) -> None:
 
     done = await asyncio.gather(*tasks, return_exceptions=True)
 
-    assert [isinstance(result, tuple) for result in done] == [i != 2 for i in range(6)]
+    assert [isinstance(result, Inserted) for result in done] == [i != 2 for i in range(6)]

@@ -25,7 +25,7 @@ async def _expired(harness: Harness) -> None:
 async def _poisoned(harness: Harness) -> None:
     """The host gives it up: its workers died too often."""
     await harness.requests.clear_messages()
-    await harness.clients.poison.send(
+    await harness.services.poison.send(
         f'{{"publisherId": "contoso", "offerId": "{harness.offer}", "requestId": "r-1"}}'
     )
 

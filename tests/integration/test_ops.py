@@ -9,30 +9,29 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import ops.poison
 import pytest
 from azure.core.exceptions import HttpResponseError
-from azure.data.tables import TableEntity
 from azure.data.tables.aio import TableClient
 from azure.storage.queue.aio import QueueClient
+from ops.poison import drop, put_back, show_oldest
 
 import ops.extend
-import ops.poison
 import ops.remove
 import ops.rerun
 from local.portal.script import Answer
 from offer_cancellation.clock import after, rfc3339
-from offer_cancellation.ledger import keys
-from offer_cancellation.ledger.record import Record
-from offer_cancellation.ledger.table import Ledger
+from offer_cancellation.ledger.keys import DueRow, RecordKey
 from ops.command import amount, show
 from ops.extend import extend
-from ops.poison import drop, put_back, show_oldest
 from ops.remove import remove
 from ops.rerun import rerun
 from ops.storage import MissingVariableError, open_queues, open_table, variables
+from tests.integration.faulty_proxy import Proxied
 from tests.integration.harness import PUBLISHER, REQUEST_ID, Harness
 
 ROOT = Path(__file__).parents[2]
@@ -68,6 +67,12 @@ async def _remove(harness: Harness, days: float, *, delete: bool = False) -> lis
     return await _all(remove(harness.table, harness.clock(), days, delete=delete))
 
 
+def _through(proxied: Proxied) -> TableClient:
+    """The table as a command reaches it through the proxy."""
+    storage = str(proxied.harness.services.settings.storage)
+    return TableClient.from_connection_string(storage, proxied.harness.table.table_name)
+
+
 def _poison(harness: Harness) -> QueueClient:
     return harness.around.queues.get_queue_client(f"requests-{harness.name}-poison")
 
@@ -80,7 +85,7 @@ async def _rejected(harness: Harness, *then: Answer) -> None:
 
 def _row() -> str:
     """The request's row, as a fault names it."""
-    return f"row {keys.bucket(REQUEST_ID)}/{keys.record_key(REQUEST_ID)}"
+    return f"row {RecordKey.of(REQUEST_ID).bucket}/{RecordKey.of(REQUEST_ID).row_key}"
 
 
 async def _ended_again(harness: Harness, *ids: str) -> None:
@@ -129,7 +134,7 @@ async def test_rerun_starts_from_the_beginning(harness: Harness) -> None:
         "FirstAttemptAt": old["FirstAttemptAt"], "RequestedAt": old["RequestedAt"],
         "Uncertain": old["Uncertain"],
     }.items() <= new.items()  # fmt: skip
-    assert [keys.due_key(now, REQUEST_ID)] == await harness.due_rows()
+    assert [DueRow.at(now, REQUEST_ID)] == await harness.due_rows().row_key
 
 
 async def test_first_refused_poll_of_a_rerun(harness: Harness) -> None:
@@ -267,7 +272,7 @@ async def test_extend_what_is_being_submitted(harness: Harness) -> None:
 async def test_extend_many(harness: Harness) -> None:
     """More than are moved at once all get the same deadline."""
     every = (f"many-{number}" for number in itertools.count())
-    names = list(itertools.islice((n for n in every if keys.bucket(n) == "0"), 33))
+    names = list(itertools.islice((n for n in every if RecordKey.of(n).bucket == "0"), 33))
     harness.script(cancel=[Answer(429)])
     for name in names:
         await harness.send(requestId=name)
@@ -295,20 +300,19 @@ async def test_extend_what_cannot_be_read(
     assert edited == await harness.record()
 
 
-async def test_somebody_is_faster(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_somebody_is_faster(proxied: Proxied) -> None:
     """What is written between reading and writing is kept, and the request is named."""
+    harness = proxied.harness
     await _rejected(harness, Answer(429))
     await harness.submit(requestId=OTHER)
-    save = Ledger.save
-
-    async def save_late(ledger: Ledger, before: Record, after: Record) -> Record:
-        await harness.edit(before.request_id, CorrelationId="edited")
-        return await save(ledger, before, after)
-
-    monkeypatch.setattr(Ledger, "save", save_late)
-    expected = [f"{REQUEST_ID} is left alone: somebody has just changed it"]
-    assert expected == await _rerun(harness, REQUEST_ID)
-    assert [f"{OTHER} has just moved: run this again"] == await _extend(harness, 48)
+    async with _through(proxied) as table:
+        for name in (REQUEST_ID, OTHER):
+            edit = partial(harness.edit, name, CorrelationId="edited")
+            proxied.table.interrupt("$batch", edit)
+        expected = [f"{REQUEST_ID} is left alone: somebody has just changed it"]
+        assert expected == await _all(rerun(table, harness.clock(), 24, [REQUEST_ID]))
+        expected = [f"{OTHER} has just moved: run this again"]
+        assert expected == await _all(extend(table, harness.clock(), 48))
     records = [await harness.record(name) for name in (REQUEST_ID, OTHER)]
     assert [("edited", 1)] * 2 == [(one["CorrelationId"], one["Run"]) for one in records]
 
@@ -374,21 +378,15 @@ async def test_remove_what_is_owed(harness: Harness) -> None:
     assert _removed(1) == await _remove(harness, 7, delete=True)
 
 
-async def test_remove_what_has_just_changed(
-    harness: Harness, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_remove_what_has_just_changed(proxied: Proxied) -> None:
     """A record that is written between reading and removing stays."""
+    harness = proxied.harness
     await _rejected(harness)
     harness.clock.advance(9 * DAY)
-    delete_entity = TableClient.delete_entity
-
-    async def delete_late(table: TableClient, row: TableEntity, **options: Any) -> None:
-        await _rerun(harness, REQUEST_ID)
-        await delete_entity(table, row, **options)
-
-    monkeypatch.setattr(TableClient, "delete_entity", delete_late)
-    expected = [f"left alone: {REQUEST_ID} has just changed", *_removed(0)]
-    assert expected == await _remove(harness, 7, delete=True)
+    async with _through(proxied) as table:
+        proxied.table.interrupt("DELETE ", lambda: _rerun(harness, REQUEST_ID))
+        expected = [f"left alone: {REQUEST_ID} has just changed", *_removed(0)]
+        assert expected == await _all(remove(table, harness.clock(), 7, delete=True))
     assert 2 == (await harness.record())["Run"]
 
 
@@ -412,8 +410,8 @@ async def test_remove_what_cannot_be_read(
 
 async def _poisoned(harness: Harness, *texts: str) -> list[str]:
     """Gives messages up; their ids."""
-    await harness.clients.poison.ensure()
-    await harness.clients.requests.ensure()
+    await harness.services.poison.ensure()
+    await harness.services.requests.ensure()
     return [str((await _poison(harness).send_message(text)).id) for text in texts]
 
 
@@ -431,7 +429,7 @@ async def test_poison_is_listed(harness: Harness) -> None:
     assert "a good request" == shown[0][3]
     assert "publisherId is missing" in shown[1][3]
     assert texts == [block[4] for block in shown]
-    assert texts == await harness.poison()
+    assert texts == await harness.rejected()
 
 
 def _listed(harness: Harness) -> AsyncIterator[str]:
@@ -462,7 +460,7 @@ async def test_poison_is_put_back(harness: Harness) -> None:
     harness.script(cancel=[Answer(200)])
     await harness.deliver()
     assert "canceled" == (await harness.record(OTHER))["Status"]
-    assert 1 == await harness.clients.poison.depth()
+    assert 1 == await harness.services.poison.depth()
 
 
 async def test_poison_is_dropped(harness: Harness) -> None:
@@ -470,7 +468,7 @@ async def test_poison_is_dropped(harness: Harness) -> None:
     ids = await _poisoned(harness, *(f"message {number}" for number in range(40)))
     lines = await _all(drop(_poison(harness), [ids[0], ids[39]]))
     assert [f"{ids[0]} dropped", f"{ids[39]} dropped"] == lines
-    assert (38, []) == (await harness.clients.poison.depth(), await harness.waiting())
+    assert (38, []) == (await harness.services.poison.depth(), await harness.waiting())
 
 
 async def test_poison_that_is_not_there(harness: Harness) -> None:
@@ -478,7 +476,7 @@ async def test_poison_that_is_not_there(harness: Harness) -> None:
     await _poisoned(harness, _good(harness))
     lines = await _all(drop(_poison(harness), ["nothing"]))
     assert ["nothing is not there, or was fetched within the last minute"] == lines
-    assert 1 == await harness.clients.poison.depth()
+    assert 1 == await harness.services.poison.depth()
 
 
 # The commands themselves.
@@ -549,7 +547,7 @@ async def test_table_commands(harness: Harness, typed: Typed) -> None:
     past = harness.clock.at(-8 * DAY)
     await harness.edit(Status="failed", FinishedAt=past, Deadline=past)
     (due_row,) = await harness.due_rows()
-    await harness.table.delete_entity(keys.bucket(REQUEST_ID), due_row)
+    await harness.table.delete_entity(RecordKey.of(REQUEST_ID).bucket, due_row)
     assert "1 removed" == (await typed("remove 1 --delete"))[:9]
     assert not await harness.has_record()
 
@@ -560,14 +558,14 @@ async def test_queue_commands(harness: Harness, typed: Typed) -> None:
     listed = await typed("poison")
     assert (3, listed) == (listed.count("\n  msg-"), await typed("poison list"))
     assert f"{first} put back\n" == await typed(f"poison put-back {first}")
-    assert (["one"], 2) == (await harness.waiting(), await harness.clients.poison.depth())
+    assert (["one"], 2) == (await harness.waiting(), await harness.services.poison.depth())
 
 
 async def test_dropping_command(harness: Harness, typed: Typed) -> None:
     """`drop` puts nothing on the request queue."""
     first, second = await _poisoned(harness, "one", "two")
     assert f"{first} dropped\n{second} dropped\n" == await typed(f"poison drop {first} {second}")
-    assert ([], []) == (await harness.waiting(), await harness.poison())
+    assert ([], []) == (await harness.waiting(), await harness.rejected())
 
 
 async def test_storage_fails_meanwhile(capsys: pytest.CaptureFixture[str]) -> None:

@@ -109,7 +109,7 @@ async def test_outcomes_and_poison_never_expire(harness: Harness) -> None:
 
     assert await harness.lifetimes() == {9999}
     assert len(await harness.outcomes()) == 2
-    assert len(await harness.poison()) == 1
+    assert len(await harness.rejected()) == 1
 
 
 @pytest.mark.parametrize("text", ["x" * 200_000, '\u0001ž€😀\\"' * 20_000])

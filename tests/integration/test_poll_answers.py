@@ -7,7 +7,13 @@ from email.utils import format_datetime
 import pytest
 
 from local.portal.script import Answer, Fault
-from tests.integration.harness import FIRST_WAIT, Harness, MakeHarness
+from tests.integration.harness import (
+    FIRST_WAIT,
+    SHORT_TIMEOUT,
+    Harness,
+    MakeHarness,
+    timeout_for,
+)
 
 SECOND_WAIT = 45  # seconds: the backoff after the first poll
 RUNNING = Answer(200, {"status": "running"})
@@ -30,10 +36,8 @@ async def is_pending(harness: Harness, **columns: object) -> None:
     assert await harness.due_at(FIRST_WAIT + SECOND_WAIT)
 
 
-@pytest.mark.parametrize("status", [200, 202])
 @pytest.mark.parametrize(
-    "word",
-    ["completed", "complete", "succeeded", "success", "canceled", "cancelled", " COM-ple_ted "],
+    ("status", "word"), [(200, "completed"), (202, "succeeded"), (200, " CAN-cel_led ")]
 )
 async def test_a_good_end_is_canceled(harness: Harness, status: int, word: str) -> None:
     """The operation is done; its raw status is kept, and the POST's HTTP status."""
@@ -64,10 +68,7 @@ async def test_a_failed_operation_fails(harness: Harness, status: int) -> None:
     assert data["operationStatus"] == "Failed"
 
 
-@pytest.mark.parametrize("status", [200, 202])
-@pytest.mark.parametrize(
-    "word", ["running", "not started", "waitingForPublisherReview", "Brewing", "in-progress"]
-)
+@pytest.mark.parametrize(("status", "word"), [(200, "running"), (202, "Brewing")])
 async def test_any_other_status_is_pending(harness: Harness, status: int, word: str) -> None:
     """Polled again after the backoff; the raw status is kept."""
     await poll(harness, Answer(status, {"status": word}))
@@ -87,7 +88,6 @@ async def test_any_other_status_is_pending(harness: Harness, status: int, word: 
         Answer(200, {"status": {"is": "completed"}}),
         Answer(200, {"status": "completed"}, fault=Fault.TRUNCATE),
         Answer(200, '{"status": "completed", "x": "' + "x" * 1024 * 1024 + '"}'),
-        Answer(200, gzip.compress(b'{"status": "completed"}'), {"Content-Encoding": "gzip"}),
         Answer(405, FORBIDDEN),
         Answer(409, FORBIDDEN),
     ],
@@ -102,13 +102,28 @@ async def test_what_cannot_be_understood_is_pending(harness: Harness, answer: An
     assert (await harness.ends("canceled"))["polls"] == 2
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("status", [302, 308])
 async def test_a_redirect_is_not_followed(harness: Harness, status: int) -> None:
     """It cannot be understood; without a place to go it is polled where it was."""
     await poll(harness, Answer(status, {"status": "completed"}), DONE)
 
     await is_pending(harness, Location=harness.location)
     assert harness.count("operation") == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "coding"),
+    [
+        (gzip.compress(b'{"status": "completed"}'), "gzip"),
+        (b'{"status": "completed"}', "utf-8"),
+    ],
+    ids=["gzip", "unknown"],
+)
+async def test_a_body_that_came_encoded_is_read(harness: Harness, body: bytes, coding: str) -> None:
+    """No coding was asked for; what comes is read all the same."""
+    await poll(harness, Answer(200, body, {"Content-Encoding": coding}))
+
+    await harness.ends("canceled")
 
 
 async def test_a_status_is_logged_when_it_changes(
@@ -132,7 +147,7 @@ async def test_a_status_is_logged_when_it_changes(
 @pytest.mark.parametrize(
     "answer",
     [
-        *(Answer(status, FORBIDDEN) for status in (408, 429, 500, 501, 502, 503, 504)),
+        *(Answer(status, FORBIDDEN) for status in (408, 429, 503)),
         Answer(fault=Fault.RESET_BEFORE),
         Answer(fault=Fault.RESET_AFTER),
         Answer(fault=Fault.HANG),
@@ -141,7 +156,7 @@ async def test_a_status_is_logged_when_it_changes(
 )
 async def test_an_outage_is_pending(make_harness: MakeHarness, answer: Answer) -> None:
     """Waits grow, nothing ends, nothing gets uncertain; afterwards it goes on."""
-    harness = make_harness(PARTNER_API_TIMEOUT_SECONDS="1")
+    harness = make_harness(**timeout_for(answer))
     # A GET whose kept-alive connection is reset is sent once more by aiohttp itself.
     is_reset = answer.fault in (Fault.RESET_BEFORE, Fault.RESET_AFTER)
     await poll(harness, *[answer] * (2 if is_reset else 1), DONE)
@@ -186,7 +201,9 @@ async def test_without_a_token_it_is_pending(harness: Harness) -> None:
 
 
 @pytest.mark.parametrize("status", [200, 404, 429, 503])
-@pytest.mark.parametrize(("asked", "wait"), [("5", 5), ("0", 1), ("9999", 3600), ("x", 45)])
+@pytest.mark.parametrize(
+    ("asked", "wait"), [("5", 5), ("0", 1), ("9999", 3600), ("119.5", 120), ("x", 45)]
+)
 async def test_retry_after_wins(harness: Harness, status: int, asked: str, wait: float) -> None:
     """In seconds, within 1 s and 1 h; what cannot be read is ignored."""
     await poll(harness, Answer(status, {"status": "running"}, {"Retry-After": asked}))
@@ -275,7 +292,7 @@ async def test_another_answer_starts_the_grace_anew(harness: Harness, other: Ans
 
 async def test_no_answer_does_not_start_the_grace_anew(make_harness: MakeHarness) -> None:
     """A time-out is no answer: the refusals were still the only one."""
-    harness = make_harness(PARTNER_API_TIMEOUT_SECONDS="1")
+    harness = make_harness(**SHORT_TIMEOUT)
     await poll(harness, Answer(404), Answer(fault=Fault.HANG), Answer(404))
     await harness.tick_after(300)
     await harness.holds("accepted", Polls=2)

@@ -3,13 +3,13 @@
 import asyncio
 
 import pytest
-from azure.core.exceptions import AzureError
 
 from local.portal.script import Answer, Fault
-from offer_cancellation.ledger import record as steps
+from offer_cancellation import transitions
+from offer_cancellation.errors import StorageError
 from offer_cancellation.status import Ending, Status
 from tests.integration.faulty_proxy import Loss, Proxied
-from tests.integration.harness import FIRST_WAIT, REQUEST_ID, Harness, MakeHarness
+from tests.integration.harness import FIRST_WAIT, REQUEST_ID, Harness, MakeHarness, timeout_for
 
 RUNNING = Answer(200, {"status": "running"})
 MANY = 20  # more than the SDK tries; aiohttp itself repeats a GET or a DELETE once
@@ -21,10 +21,10 @@ async def owe(harness: Harness) -> None:
     harness.accept(DONE)
     await harness.submit()
     harness.clock.advance(FIRST_WAIT)
-    record = await harness.clients.ledger.find(REQUEST_ID)
+    record = await harness.services.ledger.find(REQUEST_ID)
     assert record is not None
-    final = steps.finished(record, harness.clock(), Ending(Status.CANCELED))
-    await harness.clients.ledger.save(record, final)
+    final = transitions.finished(record, harness.clock(), Ending(Status.CANCELED))
+    await harness.services.ledger.save(record, final)
     assert len(await harness.due_rows()) == 1
 
 
@@ -87,7 +87,7 @@ async def test_at_the_deadline_one_last_poll_and_then_expired(
     make_harness: MakeHarness, answer: Answer
 ) -> None:
     """The next poll is never later than the deadline, and it is the last."""
-    harness = make_harness(PARTNER_API_TIMEOUT_SECONDS="1")
+    harness = make_harness(**timeout_for(answer))
     harness.accept(RUNNING, answer)
     await harness.submit(expiresAt=harness.clock.at(30).isoformat())
     await harness.tick_after(FIRST_WAIT)
@@ -138,7 +138,7 @@ async def test_a_tick_raises_when_due_rows_cannot_be_read(proxied: Proxied) -> N
     harness.clock.advance(FIRST_WAIT)
     proxied.table.down = True
 
-    with pytest.raises(AzureError):
+    with pytest.raises(StorageError):
         await harness.tick()
 
     proxied.table.down = False
@@ -159,7 +159,7 @@ async def test_one_bucket_that_cannot_be_read_does_not_stop_the_others(proxied: 
     bucket = (await harness.record())["PartitionKey"]
     proxied.table.lose(f"PartitionKey eq '{bucket}'", Loss.REQUEST, times=MANY)
 
-    with pytest.raises(AzureError):
+    with pytest.raises(StorageError):
         await harness.tick()
 
     proxied.table.heal()

@@ -12,8 +12,10 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind
 
 from local.portal.script import Answer
+from offer_cancellation import telemetry
 from tests.integration.harness import REQUEST_ID, Harness
 from tests.integration.leaks import EMAIL, QUERY, TOKEN
 
@@ -152,6 +154,24 @@ async def test_token_failures(harness: Harness, seen: Seen) -> None:
     for name, labels in (("token_failures", {}), ("deferrals", {"cause": "token"})):
         name = f"offer_cancellation.{name}"  # noqa: PLW2901
         assert _sum(found[name], **labels) > _sum(before.get(name, []), **labels)
+
+
+async def test_declared(harness: Harness, seen: Seen) -> None:
+    """What the module declares is what is emitted: alerts and workbook are checked against it."""
+    harness.around.identity.down = True
+    await harness.submit(requestId="put-off")
+    harness.around.identity.down = False
+
+    await _canceled_after_two_polls(harness)
+
+    spans = seen.spans.get_finished_spans()
+    carried = {
+        name: {key for point in points for key in point.attributes}
+        for name, points in seen.points().items()
+    }
+    assert telemetry.METRICS == carried
+    assert telemetry.STEPS == {span.name for span in spans if span.kind is SpanKind.CONSUMER}
+    assert telemetry.SPAN_ATTRIBUTES >= {key for span in spans for key in span.attributes or {}}
 
 
 async def test_log_records(harness: Harness, seen: Seen, caplog: pytest.LogCaptureFixture) -> None:

@@ -32,12 +32,12 @@ def _fails_at(turn: int, clock: Callable[[], datetime]) -> Callable[[], datetime
 
 
 async def _deliver_with_a_bug(harness: Harness) -> None:
-    whole = harness.clients
-    harness.clients = replace(whole, clock=_fails_at(BEFORE_THE_MEETING, whole.clock))
+    whole = harness.services
+    harness.services = replace(whole, clock=_fails_at(BEFORE_THE_MEETING, whole.clock))
     try:
         await harness.deliver()
     finally:
-        harness.clients = whole
+        harness.services = whole
 
 
 async def test_a_request_that_is_due_ends_on_the_fifth_delivery(harness: Harness) -> None:
@@ -73,7 +73,7 @@ async def test_a_bug_after_the_post_on_the_fifth_delivery(harness: Harness) -> N
         raise ZeroDivisionError
 
     harness.accept()
-    harness.clients = replace(harness.clients, backoff=Backoff(15, 300, jitter))
+    harness.services = replace(harness.services, backoff=Backoff(15, 300, jitter))
     text = json.dumps({"publisherId": PUBLISHER, "offerId": harness.offer, "requestId": REQUEST_ID})
     await harness.handle(_message(harness, text, FIFTH))
     data = await harness.ends("failed", "InternalError")
@@ -85,8 +85,8 @@ async def test_a_bug_on_taking_over_from_a_dead_claimer(harness: Harness) -> Non
     await harness.die_posting()
     harness.clock.advance(LEASE + 6)
     text = json.dumps({"publisherId": PUBLISHER, "offerId": harness.offer, "requestId": REQUEST_ID})
-    clock = _fails_at(BEFORE_THE_MEETING, harness.clients.clock)
-    harness.clients = replace(harness.clients, clock=clock)
+    clock = _fails_at(BEFORE_THE_MEETING, harness.services.clock)
+    harness.services = replace(harness.services, clock=clock)
     await harness.handle(_message(harness, text, FIFTH))
     data = await harness.ends("failed", "InternalError")
     assert (True, 1) == (data["uncertain"], data["attempts"])
@@ -100,7 +100,7 @@ async def test_a_message_of_an_unreadable_record(harness: Harness) -> None:
     await harness.edit(Status="weird")
     text = json.dumps({"publisherId": PUBLISHER, "offerId": harness.offer, "requestId": REQUEST_ID})
     await harness.handle(_message(harness, text, FIFTH))
-    assert ([], []) == (await harness.outcomes(), await harness.poison())
+    assert ([], []) == (await harness.outcomes(), await harness.rejected())
     await harness.edit(Status=whole["Status"])
     await harness.tick_after(60)
     await harness.ends("canceled")

@@ -25,7 +25,7 @@ def no_jitter() -> float:
 async def test_a_bug_ends_the_request_on_the_fifth_delivery(harness: Harness) -> None:
     """Before that, the claim is given up at once, uncertain where it had posted."""
     backoff = Backoff(15, 300, no_jitter)
-    harness.clients = replace(harness.clients, backoff=backoff)
+    harness.services = replace(harness.services, backoff=backoff)
     harness.accept()
     await harness.send()
 
@@ -45,15 +45,15 @@ async def test_a_bug_ends_the_request_on_the_fifth_delivery(harness: Harness) ->
 
 async def test_a_bug_that_goes_away_costs_nothing(harness: Harness) -> None:
     """The next delivery takes the request over, and looks, as the POST may have worked."""
-    whole, harness.clients = (
-        harness.clients,
-        replace(harness.clients, backoff=Backoff(15, 300, no_jitter)),
+    whole, harness.services = (
+        harness.services,
+        replace(harness.services, backoff=Backoff(15, 300, no_jitter)),
     )
     harness.accept()
     await harness.send()
     with pytest.raises(InvocationError):
         await harness.deliver()
-    harness.clients = whole
+    harness.services = whole
     harness.script(cancel=[Answer(200)], submissions=[Answer(200, [])])
 
     await harness.deliver()
@@ -72,19 +72,19 @@ def unsteady(clock: Iterator[bool], now: datetime) -> datetime:
 async def test_a_bug_before_the_claim_is_reported_and_kept(harness: Harness) -> None:
     """On the fifth delivery: a failed event, the text in the poison queue, no record."""
     turns = iter([True, False] * 5 + [False] * 50)
-    harness.clients = replace(harness.clients, clock=lambda: unsteady(turns, harness.clock()))
+    harness.services = replace(harness.services, clock=lambda: unsteady(turns, harness.clock()))
     await harness.send()
     (text,) = await harness.waiting()
 
     for _ in range(4):
         with pytest.raises(InvocationError):
             await harness.deliver()
-        assert (await harness.outcomes(), await harness.poison()) == ([], [])
+        assert (await harness.outcomes(), await harness.rejected()) == ([], [])
     await harness.deliver()
 
     data = await harness.outcome()
     assert (data["status"], data["error"]["code"]) == ("failed", "InternalError")
-    assert await harness.poison() == [text]
+    assert await harness.rejected() == [text]
     assert not await harness.has_record()
 
 

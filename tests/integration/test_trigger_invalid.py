@@ -1,14 +1,16 @@
-"""Messages that are no request, requests that come too late, and every form of a good one."""
+"""Messages that are not valid requests, requests that come too late, every form of a good one."""
 
 import base64
 import hashlib
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from azure.functions.queue import QueueMessage
 
 from local.portal.script import Answer
-from tests.integration.harness import OPERATION, Harness, MakeHarness
+from tests.integration.harness import OPERATION, REQUEST_ID, Harness, MakeHarness
 
 GOOD = {"publisherId": "contoso", "offerId": "an-offer"}
 
@@ -61,6 +63,51 @@ async def test_the_event_of_an_invalid_message_names_what_is_good(harness: Harne
     assert event["subject"] == f"publishers/contoso/offers/{harness.offer}"
     expected = {**fields, "publisherId": "contoso", "offerId": harness.offer}
     assert {name: event["data"][name] for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"publisherId": "a\\r\\nb"}\r\n',
+        "\r",
+        "<![CDATA[x]]>&amp;<a/>",
+        " {'žluťoučký'}\t\n",
+        base64.b64encode(b"{}\r\n").decode(),
+    ],
+)
+async def test_the_original_gives_back_what_was_delivered(harness: Harness, text: str) -> None:
+    """A text that XML would change is kept in base64, any other one as it is."""
+    await harness.handle(QueueMessage(id="m-1", body=text))  # type: ignore[no-untyped-call]
+
+    as_base64 = base64.b64encode(text.encode()).decode()
+    assert [as_base64 if "\r" in text else text] == await harness.poison()
+
+
+async def test_what_the_text_itself_names_is_not_believed(harness: Harness) -> None:
+    """A request that names an insertion time was inserted now, and keeps its whole deadline."""
+    harness.script(cancel=[Answer(503)])
+    request = {"publisherId": "contoso", "offerId": harness.offer, "requestId": REQUEST_ID}
+    event = {**cloud_event(request), "insertiontime": "01/31/2020 12:00:00-00:00"}
+    delivered = QueueMessage(  # type: ignore[no-untyped-call]
+        id="m-1", body=json.dumps(event), insertion_time=datetime(2020, 1, 31, 12, tzinfo=UTC)
+    )
+
+    await harness.handle(delivered)
+
+    await harness.holds(
+        "deferred", RequestedAt=harness.clock(), Deadline=harness.clock.at(24 * 3600)
+    )
+
+
+async def test_a_secret_in_an_invalid_message_goes_nowhere(harness: Harness) -> None:
+    """An identifier that looks like a secret is refused; the event holds nothing of it."""
+    secret = "sv=2030&sig=aaaabbbbcccc"
+
+    await harness.submit(requestId=secret, correlationId=secret, bearer=secret)
+
+    (event,) = await harness.outcomes()
+    assert "rejected" == event["data"]["status"]
+    assert "aaaabbbbcccc" not in json.dumps(event)
 
 
 async def test_no_subject_without_valid_names(harness: Harness) -> None:

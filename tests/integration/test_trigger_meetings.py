@@ -179,7 +179,7 @@ async def test_a_reused_request_id_is_invalid(harness: Harness, changed: dict[st
     data = await harness.outcome()
     assert (data["status"], data["error"]["code"]) == ("rejected", "RequestIdReused")
     assert next(iter(changed)) in data["error"]["message"]
-    assert len(await harness.poison()) == 1
+    assert len(await harness.rejected()) == 1
     assert await harness.record() == before
     assert harness.count("cancel") == 1
 
@@ -194,4 +194,4 @@ async def test_letter_case_does_not_make_another_request(harness: Harness) -> No
     )
 
     await harness.holds("accepted")
-    assert await harness.poison() == []
+    assert await harness.rejected() == []

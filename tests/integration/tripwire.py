@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
-from offer_cancellation.clients import Clients
+from offer_cancellation.services import Services
 
 OUTSIDE = ("ledger", "portal", "outcomes", "requests", "poison")
 
@@ -46,16 +46,16 @@ class _Wired:
             return value
         call = cast("Callable[..., Awaitable[Any]]", value)
 
-        async def wired(*arguments: Any) -> Any:
+        async def wired(*arguments: Any, **named: Any) -> Any:
             self._wire.step(f"before {self._name}.{attribute}")
-            result = await call(*arguments)
+            result = await call(*arguments, **named)
             self._wire.step(f"after {self._name}.{attribute}")
             return result
 
         return wired
 
 
-def wired(clients: Clients, wire: Wire) -> Clients:
+def wired(clients: Services, wire: Wire) -> Services:
     """The same clients, each call outside two steps of the wire."""
     replaced: dict[str, Any] = {
         name: _Wired(name, getattr(clients, name), wire) for name in OUTSIDE

@@ -49,6 +49,7 @@ def record(**changes: Any) -> Record:
         requested_at=seconds(-10),
         deadline=seconds(3600),
         first_attempt_at=NOW,
+        attempt_at=NOW,
         lease_until=seconds(315),
         due_at=seconds(315),
     )

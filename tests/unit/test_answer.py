@@ -4,13 +4,20 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from offer_cancellation.portal.answer import Answer, Unreadable, error_in, error_of, retry_after
+from offer_cancellation.portal.answer import (
+    Answer,
+    Unreadable,
+    error_in,
+    error_of,
+    is_error,
+    retry_after,
+)
 from offer_cancellation.status import Error
-from tests.unit.samples import NOW, answer, body_of
+from tests.unit.samples import NOW, answer, body_of, seconds
 
 
 @pytest.mark.parametrize(
-    ("status", "is_good", "is_definitive"),
+    ("status", "is_success", "is_definitive"),
     [
         (200, True, False),
         (202, True, False),
@@ -35,10 +42,10 @@ from tests.unit.samples import NOW, answer, body_of
         (599, False, False),
     ],
 )
-def test_statuses(status: int, is_good: bool, is_definitive: bool) -> None:
+def test_statuses(status: int, is_success: bool, is_definitive: bool) -> None:
     """A definitive 4xx is any but 401, 408, 429; a redirect is one, too, as none is followed."""
     given = Answer(status)
-    assert (is_good, is_definitive) == (given.is_good, given.is_definitive)
+    assert (is_success, is_definitive) == (given.is_success, given.is_definitive)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +88,17 @@ def test_json(body: bytes | None, expected: object) -> None:
         pytest.param("Fri, 31 Dec 9999 23:59:59 GMT", 3600.0, id="the last day: an hour"),
         pytest.param("", None, id="empty"),
         pytest.param("-5", None, id="negative"),
-        pytest.param("1.5", None, id="fraction"),
+        pytest.param("1.5", 2.0, id="a fraction: rounded up"),
+        pytest.param("120.5", 121.0, id="a larger one"),
+        pytest.param("0.2", 1.0, id="a small one"),
+        pytest.param("3599.0001", 3600.0, id="nearly an hour"),
+        pytest.param("7, 7", 7.0, id="given twice"),
+        pytest.param("1.5,1.5,1.5", 2.0, id="given thrice"),
+        pytest.param("7, 8", None, id="two different ones"),
+        pytest.param(", ".join(["Thu, 31 Jan 2030 12:01:00 GMT"] * 2), 59.75, id="a date twice"),
+        pytest.param("1.", None, id="half a fraction"),
+        pytest.param(".5", None, id="a fraction alone"),
+        pytest.param("1,5", None, id="a comma"),
         pytest.param("1e3", None, id="exponent"),
         pytest.param("١٢", None, id="other digits"),
         pytest.param("²", None, id="superscript"),
@@ -192,3 +209,130 @@ def test_error_of(given: Answer, expected: Error) -> None:
 def test_error_in(value: object, expected: str) -> None:
     """An error inside a body is one line of text."""
     assert expected == error_in(value)
+
+
+INNER = {"code": "Deep", "message": "Because.", "innererror": {"code": "Deeper"}}
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        pytest.param(
+            {"error": {"code": "Bad", "message": "No.",
+                       "details": [{"code": "OfferBusy", "message": "It runs."}, {"code": "X"}]}},
+            Error("Bad", "No.; OfferBusy: It runs.; X"), id="details",
+        ),
+        pytest.param(
+            {"error": {"code": "Bad", "message": "No.", "innererror": INNER}},
+            Error("Bad", "No.; Deep: Because.; Deeper"), id="inner errors",
+        ),
+        pytest.param(
+            {"error": {"code": "Bad", "innerError": {"message": "Because."}}},
+            Error("Bad", "Because."), id="no message of its own",
+        ),
+        pytest.param(
+            {"error": "invalid_client", "error_description": "AADSTS7000215: wrong."},
+            Error("Http400", "invalid_client; AADSTS7000215: wrong."), id="a description",
+        ),
+        pytest.param(
+            {"Message": "Invalid.", "ModelState": {"offer.id": ["Too long.", "Odd."], "": ["X"]}},
+            Error("Http400", "Invalid.; offer.id: Too long.; offer.id: Odd.; X"), id="ModelState",
+        ),
+        pytest.param(
+            {"Message": "An error has occurred.", "ExceptionMessage": "Null.",
+             "InnerException": {"Message": "Deep.", "ExceptionMessage": "Deeper."}},
+            Error("Http400", "An error has occurred.; Null.; Deep.; Deeper."), id="an exception",
+        ),
+        pytest.param(
+            {"title": "Invalid.", "detail": "See errors.", "errors": {"id": ["Required."]}},
+            Error("Http400", "See errors.; Invalid.; id: Required."), id="problem details",
+        ),
+        pytest.param(
+            {"odata.error": {"code": "Bad", "message": {"lang": "en", "value": "No."}}},
+            Error("Bad", "No."), id="OData",
+        ),
+        pytest.param([{"error": {"code": "Bad", "message": "No."}}], Error("Bad", "No."),
+                     id="an array of one"),
+        pytest.param(
+            {"error": {"code": "Bad", "message": "No.", "details": [{"message": "No."}]}},
+            Error("Bad", "No."), id="said twice",
+        ),
+        pytest.param(
+            {"error": {"code": "Bad", "message": "Authorization: Bearer abc",
+                       "details": [{"message": "?sig=abc"}]}},
+            Error("Bad", "Authorization: Bearer ***; ?sig=***"), id="secrets",
+        ),
+    ],
+)  # fmt: skip
+def test_all_that_an_error_says(body: object, expected: Error) -> None:
+    """Details, inner errors and descriptions follow the message."""
+    assert expected == error_of(answer(400, body))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param([[[[[[[["deep"]]]]]]]], id="lists"),
+        pytest.param({"a": {"b": {"c": {"d": {"e": {"f": {"g": ["deep"]}}}}}}}, id="objects"),
+        pytest.param([[{"message": "m"}] * 100] * 100, id="many"),
+    ],
+)
+def test_hostile_details(body: object) -> None:
+    """However deep and wide the details are, the message is found and bounded."""
+    error = error_of(answer(400, {"error": {"code": "Bad", "message": "No.", "details": body}}))
+    assert error.code == "Bad"
+    assert error.message.startswith("No.")
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"error": {"code": "Bad"}}, True),
+        ({"error": "No."}, True),
+        ({"Error": {"code": "Bad"}}, True),
+        ({"code": "Bad", "message": "No."}, True),
+        ([{"error": {"code": "Bad"}}], True),
+        ({"error": None}, False),
+        ({"error": {}, "id": 1}, False),
+        ({"message": "Done."}, False),
+        ({"code": "ok"}, False),
+        ({}, False),
+        ([], False),
+        ("error", False),
+        (None, False),
+        (Unreadable.BODY, False),
+    ],
+)
+def test_is_error(body: object, expected: bool) -> None:
+    """A body is an error when it has an `error`, or a code and a message."""
+    assert expected is is_error(body)
+
+
+@pytest.mark.parametrize(
+    ("date", "expected"),
+    [
+        pytest.param("Thu, 31 Jan 2030 12:00:00 GMT", 0.0, id="the same second"),
+        pytest.param("Thu, 31 Jan 2030 11:59:59 GMT", 1.25, id="more than a second before"),
+        pytest.param("Thu, 31 Jan 2030 11:59:50 GMT", 10.25, id="behind"),
+        pytest.param("Thu, 31 Jan 2030 12:00:03 GMT", 0.0, id="less than a second after"),
+        pytest.param("Thu, 31 Jan 2030 12:00:04 GMT", -1.75, id="ahead"),
+        pytest.param("Thu, 31 Jan 2030 12:00:04 GMT, Thu, 31 Jan 2030 12:00:04 GMT", -1.75,
+                     id="given twice"),
+        pytest.param("soon", 0.0, id="unreadable"),
+        pytest.param("", 0.0, id="empty"),
+    ],
+)  # fmt: skip
+def test_clock_offset(date: str, expected: float) -> None:
+    """The API's clock is off by what its `Date` lies outside the exchange, beyond a second."""
+    given = Answer(200, {"date": date}, sent_at=NOW, received_at=seconds(2))
+    assert expected == given.clock_offset
+    assert Answer(200, {"date": date}).clock_offset == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "is_empty"),
+    [(b"", True), (b" \r\n", True), (b"{}", False), (None, False)],
+)
+def test_is_empty(given: bytes | None, is_empty: bool) -> None:
+    """A blank body is empty; one that broke off is not known to be."""
+    assert is_empty is Answer(200, body=given).is_empty

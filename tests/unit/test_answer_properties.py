@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from offer_cancellation.portal.answer import Answer, error_of, retry_after
-from tests.unit.samples import moments
+from tests.unit.samples import NOW, moments
 
 DATE_PIECES = [
     "Thu", "Thu,", "Thursday,", ",", "31", "0", "-1", "99999", "Jan", "jan,", "2030", "30", "",
@@ -42,6 +42,13 @@ def test_retry_after_as_a_date(wait: int, now: datetime) -> None:
     text = format_datetime(until, usegmt=True)
     left = (until - now).total_seconds()
     assert min(max(left, 1.0), 3600.0) == retry_after({"retry-after": text}, now)
+
+
+@given(whole=st.integers(0, 10**6), part=st.integers(0, 10**6))
+def test_retry_after_with_a_fraction(whole: int, part: int) -> None:
+    """A fraction of a second is waited for as a whole one."""
+    expected = min(max(whole + (part > 0), 1), 3600)
+    assert expected == retry_after({"retry-after": f"{whole}.{part:07d}"}, NOW)
 
 
 @given(status=st.integers(300, 599), body=st.none() | st.binary(max_size=300))

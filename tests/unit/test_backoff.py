@@ -29,19 +29,22 @@ def test_seconds(tries: int, shortest: float, longest: float) -> None:
     assert longest == pytest.approx(Backoff(15, 300, lambda: ALMOST_ONE).seconds(tries))
 
 
-@pytest.mark.parametrize("asked", [0.5, 1.0, 3600.0])
-def test_retry_after_wins(asked: float) -> None:
-    """What the API asked for wins over the backoff."""
-    assert asked == Backoff(15, 300, lambda: 0.5).seconds(3, asked)
+@pytest.mark.parametrize("retry_after", [0.5, 1.0, 3600.0])
+def test_retry_after_wins(retry_after: float) -> None:
+    """A Retry-After of the API wins over the backoff."""
+    assert retry_after == Backoff(15, 300, lambda: 0.5).seconds(3, retry_after)
 
 
 @pytest.mark.parametrize(
-    ("asked", "expected"),
-    [pytest.param(None, seconds(22.5), id="backoff"), pytest.param(90, seconds(90), id="asked")],
+    ("retry_after", "expected"),
+    [
+        pytest.param(None, seconds(22.5), id="backoff"),
+        pytest.param(90, seconds(90), id="retry_after"),
+    ],
 )
-def test_until(asked: float | None, expected: datetime) -> None:
+def test_until(retry_after: float | None, expected: datetime) -> None:
     """The next try is that wait away from now."""
-    assert expected == Backoff(15, 300, lambda: 0.5).until(NOW, 0, asked)
+    assert expected == Backoff(15, 300, lambda: 0.5).until(NOW, 0, retry_after)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +66,7 @@ def test_spread(jitter: float, expected: datetime) -> None:
 )
 def test_bounds(bounds: list[float], tries: int, jitter: float) -> None:
     """No wait leaves the bounds that the settings give, and none is shorter than one before."""
-    first, most = bounds
-    backoff = Backoff(first, most, lambda: jitter)
-    assert first <= backoff.seconds(tries) <= most
+    first, limit = bounds
+    backoff = Backoff(first, limit, lambda: jitter)
+    assert first <= backoff.seconds(tries) <= limit
     assert backoff.seconds(tries) <= backoff.seconds(tries + 1)

@@ -1,13 +1,14 @@
 """Tokens that outlive short outages of the identity endpoint."""
 
 import asyncio
+import time
 from typing import Any, Self
 
 import pytest
 from azure.core.credentials import AccessToken
-from azure.core.exceptions import ServiceRequestError
+from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 
-from offer_cancellation.credential import Credentials, SteadyCredential
+from offer_cancellation.credential import Credentials, SteadyCredential, steady_time
 from offer_cancellation.errors import TokenUnavailableError
 
 SCOPE = "https://cloudpartner.azure.com/.default"
@@ -33,6 +34,8 @@ class Source:
         self._clock = clock
         self.asked: list[tuple[tuple[str, ...], str | None]] = []
         self.fault: Exception | None = None
+        self.life = HOUR
+        self.is_always_the_same = False
         self.is_closed = False
         self.gate = asyncio.Event()
         self.gate.set()
@@ -51,7 +54,8 @@ class Source:
         await self.gate.wait()
         if self.fault:
             raise self.fault
-        return AccessToken(f"token-{len(self.asked)}", int(self._clock.now) + HOUR)
+        number = 1 if self.is_always_the_same else len(self.asked)
+        return AccessToken(f"token-{number}", int(self._clock.now) + self.life)
 
     async def close(self) -> None:
         """Nothing is asked any more."""
@@ -272,3 +276,140 @@ async def test_one_credential_an_identity() -> None:
     assert own is credentials.of("own")
     assert system is not own
     await credentials.close()
+
+
+async def test_a_failure_is_shared(credential: SteadyCredential, source: Source) -> None:
+    """Forty cold callers of an endpoint that fails make one request, and learn of it together."""
+    source.fault = ServiceRequestError("down")
+    source.gate.clear()
+    callers = [asyncio.create_task(_token(credential)) for _ in range(40)]
+    await _settled()
+
+    source.gate.set()
+    results = await asyncio.gather(*callers, return_exceptions=True)
+
+    assert {TokenUnavailableError} == {type(result) for result in results}
+    assert 40 == len({id(result) for result in results})
+    assert 1 == len(source.asked)
+
+
+async def test_a_failure_is_not_kept(credential: SteadyCredential, source: Source) -> None:
+    """Who comes after it asks again."""
+    source.fault = ServiceRequestError("down")
+    with pytest.raises(TokenUnavailableError):
+        await _token(credential)
+
+    source.fault = None
+
+    assert await _token(credential) == "token-2"
+
+
+async def test_one_who_leaves_does_not_end_a_flight(
+    credential: SteadyCredential, source: Source
+) -> None:
+    """A caller that is cancelled leaves the request to the others who wait for it."""
+    source.gate.clear()
+    first, second = (asyncio.create_task(_token(credential)) for _ in range(2))
+    await _settled()
+
+    first.cancel()
+    await _settled()
+    source.gate.set()
+
+    assert ("token-1", 1) == (await second, len(source.asked))
+
+
+async def test_short_tokens(credential: SteadyCredential, source: Source, clock: Clock) -> None:
+    """A token that is issued for seconds serves half of them, many callers too."""
+    source.life = 6
+    tokens = []
+
+    for wait in (0, 0, 2.9, 0.1):
+        clock.now += wait
+        tokens.append(await _token(credential))
+
+    assert ["token-1", "token-1", "token-1", "token-2"] == tokens
+
+
+async def test_renewals_are_apart(
+    credential: SteadyCredential, source: Source, clock: Clock
+) -> None:
+    """However often a token is rejected, the source is asked for another at most once in 30 s."""
+    source.is_always_the_same = True
+    rejected = await credential.get_token(SCOPE)
+    asked = []
+
+    for wait in (0, 29.9, 0.1):
+        clock.now += wait
+        renewals = (credential.renew(SCOPE, rejected=rejected) for _ in range(40))
+        assert {"token-1"} == {token.token for token in await asyncio.gather(*renewals)}
+        asked.append(len(source.asked))
+
+    assert [2, 2, 3] == asked
+
+
+async def test_a_failed_renewal_is_shared_and_not_kept(
+    credential: SteadyCredential, source: Source
+) -> None:
+    """Callers rejected together learn of one failure; once the endpoint is back, it is asked."""
+    rejected = await credential.get_token(SCOPE)
+    source.fault = ServiceRequestError("down")
+    renewals = (credential.renew(SCOPE, rejected=rejected) for _ in range(40))
+    results = await asyncio.gather(*renewals, return_exceptions=True)
+    assert ({TokenUnavailableError}, 2) == ({type(r) for r in results}, len(source.asked))
+
+    source.fault = None
+
+    assert (await credential.renew(SCOPE, rejected=rejected)).token == "token-3"
+
+
+async def test_a_renewal_waits_for_a_flight(
+    credential: SteadyCredential, source: Source, clock: Clock
+) -> None:
+    """An early refresh that is under way may bring the other token."""
+    rejected = await credential.get_token(SCOPE)
+    clock.now += HOUR - 300
+    source.gate.clear()
+    await _token(credential)
+    renewals = [asyncio.create_task(credential.renew(SCOPE, rejected=rejected)) for _ in range(3)]
+    await _settled()
+
+    source.gate.set()
+    tokens = await asyncio.gather(*renewals)
+
+    assert ({"token-2"}, 2) == ({token.token for token in tokens}, len(source.asked))
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "reason"),
+    [
+        pytest.param(
+            "AADSTS700016: Application not found.", "AADSTS700016",
+            "AADSTS700016: Application not found.", id="Entra's",
+        ),
+        pytest.param(
+            'bad reply {"access_token": "opaque"}', "ClientAuthenticationError",
+            'bad reply {"access_token": "***"}', id="a token in it",
+        ),
+    ],
+)  # fmt: skip
+async def test_reason(
+    source: Source, caplog: pytest.LogCaptureFixture, text: str, code: str, reason: str
+) -> None:
+    """Why there is no token is kept and logged, with its AADSTS code, but never a token."""
+    credential = SteadyCredential(source)
+    source.fault = ClientAuthenticationError(text)
+
+    with pytest.raises(TokenUnavailableError) as caught:
+        await _token(credential)
+
+    assert (code, reason) == (caught.value.code, caught.value.detail)
+    logged = vars(caplog.records[0])
+    assert (code, reason) == (logged["code"], logged["reason"])
+
+
+async def test_the_clock_cannot_be_set_back() -> None:
+    """By default time is measured by a clock that only moves on, from now."""
+    first, second = steady_time(), steady_time()
+    assert first <= second
+    assert abs(time.time() - second) < 60

@@ -2,18 +2,21 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
+from uuid import UUID
 
 import pytest
+from azure.data.tables import EdmType, EntityProperty
 from hypothesis import given
 from hypothesis import strategies as st
 
 from offer_cancellation.errors import NewerRecordError, UnreadableRecordError
-from offer_cancellation.ledger import entity, keys
+from offer_cancellation.ledger import entity
+from offer_cancellation.ledger.keys import DueRow, RecordKey
 from offer_cancellation.ledger.record import Record
 from offer_cancellation.status import Status
 from tests.unit.samples import GUID, NOW, TRACE, moments, record, seconds
 
-SHA = keys.digest("nightly")
+SHA = RecordKey.of("nightly").digest
 ROW = {
     "PartitionKey": SHA[0],
     "RowKey": f"request-{SHA}",
@@ -29,9 +32,11 @@ ROW = {
     "Attempts": 0,
     "Polls": 0,
     "Deferrals": 0,
+    "Deaths": 0,
     "Uncertain": False,
     "LeaseUntil": seconds(315),
     "FirstAttemptAt": NOW,
+    "AttemptAt": NOW,
     "DueAt": seconds(315),
 }
 WHERE = f"row {SHA[0]}/request-{SHA}"
@@ -50,10 +55,17 @@ records = st.builds(
     operation_id=_maybe_text,
     correlation_id=_maybe_text,
     traceparent=_maybe_text,
+    source=_maybe_text,
     run=st.integers(1, 100),
     attempts=st.integers(0, 100),
     polls=st.integers(0, 10**6),
     deferrals=st.integers(0, 100),
+    deaths=st.integers(0, 5),
+    last_status=st.none() | st.integers(100, 599),
+    last_code=_maybe_text,
+    last_message=_maybe_text,
+    attempt_at=_maybe_moment,
+    uncertain_since=_maybe_moment,
     uncertain=st.booleans(),
     http_status=st.none() | st.integers(100, 599),
     location=_maybe_text,
@@ -84,6 +96,11 @@ def test_row_of_a_full_record() -> None:
         operation_id=GUID,
         correlation_id="release 7",
         traceparent=TRACE,
+        source="/offer-cancellation/a",
+        uncertain_since=NOW,
+        last_status=500,
+        last_code="Busy",
+        last_message="later",
         http_status=202,
         location="/api/x",
         operation_status="running",
@@ -101,6 +118,11 @@ def test_row_of_a_full_record() -> None:
         "OperationId": GUID,
         "CorrelationId": "release 7",
         "Traceparent": TRACE,
+        "Source": "/offer-cancellation/a",
+        "UncertainSince": NOW,
+        "LastStatus": 500,
+        "LastCode": "Busy",
+        "LastMessage": "later",
         "HttpStatus": 202,
         "Location": "/api/x",
         "OperationStatus": "running",
@@ -117,17 +139,25 @@ def test_row_of_a_full_record() -> None:
 
 
 def test_due_row() -> None:
-    """A due row stands in the record's bucket, and says whose it is."""
-    due_keys = {"PartitionKey": SHA[0], "RowKey": f"due-20300131T120515250Z-{SHA}"}
-    assert due_keys == entity.due_keys(record())
-    more = {"RequestId": "nightly", "RequestedAt": seconds(-10)}
-    assert due_keys | more == entity.to_due_row(record())
+    """A due row stands in the record's bucket, and says whose it is, and what it waits for."""
+    row_key = f"due-20300131T120515250Z-{SHA}"
+    assert DueRow(SHA[0], row_key, "submitting") == entity.due_row(record())
+
+    expected = {
+        "PartitionKey": SHA[0],
+        "RowKey": row_key,
+        "RequestId": "nightly",
+        "RequestedAt": seconds(-10),
+        "Status": "submitting",
+    }
+    assert expected == entity.to_due_row(record())
 
 
 def test_no_due_row() -> None:
     """Whoever asks a record without a due row for one has a bug."""
+    assert entity.due_row(record(due_at=None)) is None
     with pytest.raises(ValueError, match=r"^request .nightly. has no due row$"):
-        entity.due_keys(record(due_at=None))
+        entity.to_due_row(record(due_at=None))
 
 
 @given(one=records, writer=st.text(max_size=10))
@@ -170,6 +200,32 @@ def test_implied_due_time(changes: dict[str, Any], expected: datetime | None) ->
     """Where an operator removed the due time, it follows from the status."""
     row = {name: value for name, value in (ROW | changes).items() if value is not None}
     assert expected == entity.from_row(row, "e1").due_at
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        pytest.param({"Attempts": EntityProperty(2, EdmType.INT64)}, {"attempts": 2}, id="Int64"),
+        pytest.param({"Attempts": 2.0}, {"attempts": 2}, id="a number as Double"),
+        pytest.param({"Attempts": "2"}, {"attempts": 2}, id="a number as text"),
+        pytest.param({"Version": EntityProperty(1, EdmType.INT64)}, {}, id="the version"),
+        pytest.param({"Uncertain": "true"}, {"uncertain": True}, id="a Boolean as text"),
+        pytest.param({"OperationId": UUID(GUID)}, {"operation_id": GUID}, id="a text as Guid"),
+        pytest.param({"CorrelationId": 7}, {"correlation_id": "7"}, id="a text as a number"),
+        pytest.param({"CorrelationId": EntityProperty(7, EdmType.INT64)},
+                     {"correlation_id": "7"}, id="a text as Int64"),
+        pytest.param({"DueAt": "2030-01-31T12:05:15.250Z"}, {}, id="a time as text"),
+    ],
+)  # fmt: skip
+def test_types_of_tools(changes: dict[str, Any], expected: dict[str, Any]) -> None:
+    """A tool that saved a column with a type of its own does not make the row unreadable."""
+    assert record(etag="e1", **expected) == entity.from_row(ROW | changes, "e1")
+
+
+def test_a_newer_version_as_int64() -> None:
+    """A newer row is recognised whatever number type its version has."""
+    with pytest.raises(NewerRecordError):
+        entity.from_row(ROW | {"Version": EntityProperty(2, EdmType.INT64)}, "e1")
 
 
 def test_columns_of_others() -> None:

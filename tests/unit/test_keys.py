@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from offer_cancellation.ledger import keys
+from offer_cancellation.ledger.keys import DueRow, RecordKey
 from tests.unit.samples import NOW, moments, seconds
 
 HEX = r"[0-9a-f]{64}"
@@ -16,22 +17,25 @@ HEX = r"[0-9a-f]{64}"
 def test_keys_of_a_request() -> None:
     """Record and due row stand in the bucket that is the first digit of the id's SHA-256."""
     sha = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2's own
-    assert sha == keys.digest("abc")
-    assert keys.bucket("abc") == "b"
-    assert f"request-{sha}" == keys.record_key("abc")
-    assert f"due-20300131T120000250Z-{sha}" == keys.due_key(NOW, "abc")
-    assert sha == keys.due_digest(keys.due_key(NOW, "abc"))
+
+    key, row = RecordKey.of("abc"), DueRow.at(NOW, "abc")
+
+    assert ("b", sha, f"request-{sha}") == (key.bucket, key.digest, key.row_key)
+    assert ("b", f"due-20300131T120000250Z-{sha}") == (row.bucket, row.row_key)
+    assert key == row.record_key
 
 
 def test_there_are_sixteen_buckets() -> None:
     """The buckets are the sixteen hex digits, each of them in use."""
-    assert sorted(keys.BUCKETS) == sorted({keys.bucket(str(number)) for number in range(300)})
+    assert sorted(keys.BUCKETS) == sorted(
+        {RecordKey.of(str(number)).bucket for number in range(300)}
+    )
 
 
 def test_due_key_is_in_utc() -> None:
     """A due row stands by its time in UTC."""
     prague = datetime(2030, 2, 1, 0, 30, tzinfo=timezone(timedelta(hours=1)))
-    assert keys.due_key(prague, "abc").startswith("due-20300131T233000000Z-")
+    assert DueRow.at(prague, "abc").row_key.startswith("due-20300131T233000000Z-")
 
 
 @pytest.mark.parametrize(
@@ -45,12 +49,12 @@ def test_due_key_is_in_utc() -> None:
 )
 def test_due_until(due_in: float, is_due: bool) -> None:
     """The range of due rows ends with those of this millisecond."""
-    assert is_due is (keys.DUE <= keys.due_key(seconds(due_in), "abc") < keys.due_until(NOW))
+    assert is_due is (keys.DUE <= DueRow.at(seconds(due_in), "abc").row_key < keys.due_until(NOW))
 
 
 def test_records_are_not_due_rows() -> None:
     """A record never falls in the range of due rows."""
-    assert not keys.DUE <= keys.record_key("abc") < keys.due_until(seconds(10**9))
+    assert not keys.DUE <= RecordKey.of("abc").row_key < keys.due_until(seconds(10**9))
 
 
 @given(one=moments, other=moments, request_id=st.text(), other_id=st.text())
@@ -58,7 +62,8 @@ def test_due_keys_sort_as_time_does(
     one: datetime, other: datetime, request_id: str, other_id: str
 ) -> None:
     """Due rows of different times sort by time, whoever they belong to, and range by it."""
-    one_key, other_key = keys.due_key(one, request_id), keys.due_key(other, other_id)
+    one_key = DueRow.at(one, request_id).row_key
+    other_key = DueRow.at(other, other_id).row_key
     if one != other:
         assert (one < other) is (one_key < other_key)
     assert (one <= other) is (one_key < keys.due_until(other))
@@ -67,6 +72,6 @@ def test_due_keys_sort_as_time_does(
 @given(request_id=st.text(), due_at=moments)
 def test_keys_fit_the_service(request_id: str, due_at: datetime) -> None:
     r"""Keys never hold `/ \ # ?` or control characters, whatever the request id holds."""
-    assert re.fullmatch("[0-9a-f]", keys.bucket(request_id))
-    assert re.fullmatch(rf"request-{HEX}", keys.record_key(request_id))
-    assert re.fullmatch(rf"due-\d{{8}}T\d{{9}}Z-{HEX}", keys.due_key(due_at, request_id))
+    assert re.fullmatch("[0-9a-f]", RecordKey.of(request_id).bucket)
+    assert re.fullmatch(rf"request-{HEX}", RecordKey.of(request_id).row_key)
+    assert re.fullmatch(rf"due-\d{{8}}T\d{{9}}Z-{HEX}", DueRow.at(due_at, request_id).row_key)

@@ -3,7 +3,14 @@
 import pytest
 
 from offer_cancellation.portal.answer import Unreadable
-from offer_cancellation.portal.location import Trusted, Untrusted, in_body, in_headers, resolve
+from offer_cancellation.portal.location import (
+    Trusted,
+    Untrusted,
+    in_body,
+    in_headers,
+    last_segment,
+    resolve,
+)
 from offer_cancellation.status import Ending, Error, Status
 from tests.unit.samples import API, API_VERSION, CANCEL_URL, GUID, OFFER
 
@@ -18,7 +25,7 @@ NOT_BELOW_API = "its path is not below /api/"
 DOT_SEGMENT = "its path has a dot segment"
 BACKSLASH = "it has a backslash"
 USER_INFO = "it has user info"
-NO_URL = "it is no URL"
+NO_URL = "it is not a valid URL"
 NO_CHARACTERS = "it has characters that no URL has"
 
 
@@ -29,6 +36,11 @@ NO_CHARACTERS = "it has characters that no URL has"
         pytest.param({"operation-location": "/b"}, "/b", id="Operation-Location alone"),
         pytest.param({"location": " ", "operation-location": " /b "}, "/b", id="empty is absent"),
         pytest.param({"location": "", "content-location": "/c"}, None, id="neither"),
+        pytest.param({"location": "/a, /a"}, "/a", id="given twice"),
+        pytest.param({"location": "/a,/a, /a"}, "/a", id="given thrice"),
+        pytest.param({"location": ", /a"}, "/a", id="once empty"),
+        pytest.param({"location": "/a, /b"}, "/a, /b", id="two different ones"),
+        pytest.param({"location": "/a,b"}, "/a,b", id="a comma"),
     ],
 )
 def test_in_headers(headers: dict[str, str], expected: str | None) -> None:
@@ -42,6 +54,9 @@ def test_in_headers(headers: dict[str, str], expected: str | None) -> None:
         pytest.param("/a", "/a", id="a JSON string"),
         pytest.param(" /a\n", "/a", id="a JSON string, blanks around"),
         pytest.param("", None, id="an empty string"),
+        pytest.param("HTTPS://x/a", "HTTPS://x/a", id="a whole URL"),
+        pytest.param("accepted", None, id="a word"),
+        pytest.param("operations/1", None, id="a string that begins otherwise"),
         pytest.param({"location": "/a"}, "/a", id="location"),
         pytest.param({"Location": "/a"}, "/a", id="Location"),
         pytest.param({"operationLocation": "/a"}, "/a", id="operationLocation"),
@@ -92,8 +107,20 @@ def test_in_body(body: object, expected: str | None) -> None:
             "/api/x?api-version=2020-01-01", "/api/x?api-version=2020-01-01", id="its own version"
         ),
         pytest.param(
-            "/api/x?api-version=", f"/api/x?api-version=&api-version={API_VERSION}",
-            id="an empty version",
+            "/api/x?api-version=", f"/api/x?api-version={API_VERSION}", id="an empty version",
+        ),
+        pytest.param("/api/x?Api-Version=1", "/api/x?Api-Version=1", id="its own, another case"),
+        pytest.param("/api/x?API%2DVERSION=1", "/api/x?API%2DVERSION=1", id="encoded, too"),
+        pytest.param(
+            "/api/x?a=b&API-Version=%20&c=d", f"/api/x?a=b&c=d&api-version={API_VERSION}",
+            id="a blank version, another case",
+        ),
+        pytest.param(
+            "/api/x?api-version&a=b", f"/api/x?a=b&api-version={API_VERSION}", id="only its name"
+        ),
+        pytest.param(
+            "/api/x?api-version=+&Api-Version=1&api-version=2", "/api/x?Api-Version=1",
+            id="several versions",
         ),
         pytest.param(
             "/api/x?my-api-version=1", f"/api/x?my-api-version=1&api-version={API_VERSION}",
@@ -172,6 +199,7 @@ def test_trusted(given: str, target: str) -> None:
         pytest.param("/api/%255cx", BACKSLASH, id="encoded twice"),
         pytest.param("/api/x?a=\\", BACKSLASH, id="in the query"),
         pytest.param("/api/x y", NO_CHARACTERS, id="space"),
+        pytest.param("/api/x, /api/y", NO_CHARACTERS, id="two different ones"),
         pytest.param("/api/x\r\nHost: evil.com", NO_CHARACTERS, id="line feed"),
         pytest.param("/api/x\t", NO_CHARACTERS, id="tab"),
         pytest.param("/api/\0", NO_CHARACTERS, id="NUL"),
@@ -224,3 +252,23 @@ def test_ending() -> None:
 def test_ending_of_a_long_one() -> None:
     """A long location is cut, and ends in `…`."""
     assert "x" * 1023 + "…" == Untrusted("x" * 5000, NO_URL).ending().location
+
+
+def test_ending_without_secrets() -> None:
+    """A location that is kept for reading is kept without its signature."""
+    location = Untrusted("https://evil.com/?sig=abc&x=1", NOT_THE_ORIGIN).ending().location
+    assert location == "https://evil.com/?sig=***&x=1"
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (f"{OPERATION}{VERSION}", GUID),
+        (f"{API}{OPERATION}/", GUID),
+        ("/api/operations/a%24b?x=/y", "a$b"),
+        ("/", ""),
+    ],
+)
+def test_last_segment(given: str, expected: str) -> None:
+    """The last segment of the path, decoded, names the operation."""
+    assert expected == last_segment(given)

@@ -1,6 +1,6 @@
 """What holds for every location, whatever the API, or somebody in its place, says."""
 
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import httpx
 from hypothesis import given, settings
@@ -14,7 +14,7 @@ PIECES = [
     "%", ";", ":", "@", "?", "#", "&", "=", "[", "]", " ", "\t", "\u043e", "\uff0f", "\u3002",
     "http:", "https:", "HTTPS:", "javascript:", "cloudpartner.azure.com", "evil.com", ":443",
     ":0", ":8443", "api", "/api/", "API", "%61pi", "operations", "contoso$offer$2$preview",
-    "api-version", "api-version=1", "%61pi-version=1", API, OFFER,
+    "api-version", "api-version=1", "%61pi-version=1", "Api-Version=", "API-VERSION=2", API, OFFER,
 ]  # fmt: skip
 
 locations = (
@@ -33,6 +33,11 @@ def _decodings(text: str) -> list[str]:
     return found
 
 
+def _names(query: str) -> list[str]:
+    """The names of a query's parameters that have a value, as the service compares them."""
+    return [name.strip().lower() for name, value in parse_qsl(query) if value.strip()]
+
+
 def _is_safe(target: str) -> bool:
     """Whether the API is asked, below `/api/`, with an api-version and without a fragment."""
     url, sent = urlsplit(API + target), httpx.URL(API + target)
@@ -44,7 +49,7 @@ def _is_safe(target: str) -> bool:
         == ("https", "cloudpartner.azure.com", None, b"")
         and all(path.startswith("/api/") for path in paths)
         and not {".", ".."} & set(segments)
-        and bool(parse_qs(url.query).get("api-version"))
+        and ["api-version"] == [n for n in _names(url.query) if n == "api-version"]
         and "#" not in target
     )
 

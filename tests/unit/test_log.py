@@ -75,3 +75,46 @@ def test_quiet_libraries() -> None:
     log.quiet_libraries()
     for name in ("httpx", "azure.core.pipeline.policies.http_logging_policy", "azure.identity"):
         assert not logging.getLogger(name).isEnabledFor(logging.INFO)
+
+
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJhdWQiOiJodHRwczovL2Nsb3VkIn0.c2lnbmF0dXJl"
+
+
+def test_event_masks_secrets(caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing that looks like a secret reaches a log, whatever it came from."""
+    log.event(LOGGER, "cancel.bug", logging.ERROR, detail=f"Bearer {JWT}", faults=["?sig=abc"])
+    assert {"detail": "Bearer ***", "faults": ["?sig=***"]} == _fields(caplog.records[0])
+
+
+@pytest.mark.parametrize("name", ["azure.identity._internal.decorators", "azure", "msal.token"])
+def test_libraries_are_masked(caplog: pytest.LogCaptureFixture, name: str) -> None:
+    """The libraries' own records are masked, arguments and exceptions too; reasons stay."""
+    log.quiet_libraries()
+    reply = {"access_token": "opaque", "refresh_token": JWT}
+
+    logging.getLogger(name).warning("AADSTS500011: bad reply %s", reply)
+    try:
+        int(f"Bearer {JWT}")
+    except ValueError:
+        logging.getLogger(name).exception("failed for %s", "jane@contoso.com")
+
+    expected = [
+        "AADSTS500011: bad reply {'access_token': '***', 'refresh_token': '***'}",
+        "failed for <e-mail>; ValueError: invalid literal for int() with base 10: 'Bearer ***'",
+    ]
+    texts = [record.getMessage().partition("; test_libraries")[0] for record in caplog.records]
+    assert expected == texts
+    assert JWT not in caplog.text
+
+
+def test_other_loggers_are_left_alone(caplog: pytest.LogCaptureFixture) -> None:
+    """Records of other loggers keep their arguments, however often this is installed."""
+    log.quiet_libraries()
+    factory = logging.getLogRecordFactory()
+    log.quiet_libraries()
+
+    logging.getLogger("azurite").warning("at %s", "jane@contoso.com")
+
+    assert factory is logging.getLogRecordFactory()
+    assert ("jane@contoso.com",) == caplog.records[0].args
+    assert logging.makeLogRecord({"name": "azure"}).name == "azure"

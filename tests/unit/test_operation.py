@@ -10,10 +10,22 @@ from hypothesis import strategies as st
 
 from offer_cancellation.portal import operation
 from offer_cancellation.portal.answer import Unreadable
-from offer_cancellation.portal.operation import Operation, listed, operation_of, plain_status
+from offer_cancellation.portal.operation import (
+    Operation,
+    ending_of,
+    listed,
+    operation_of,
+    plain_status,
+)
+from offer_cancellation.status import Ending, Error, Status
 from tests.unit.samples import GUID, body_of
 
 RUNNING = Operation("running", GUID, datetime(2030, 1, 31, 11, 59, 0, 123_000, UTC))
+DOCUMENTED = Operation(
+    "running",
+    "bd4ad0f6-2185-49fe-80d2-c4ddf77bb2e8",
+    changed_at=datetime(2030, 1, 31, 11, 59, 30, 839_134, UTC),
+)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +112,7 @@ def test_operation_of_other_bodies(body: object, expected: Operation | None) -> 
         pytest.param([], [], id="empty"),
         pytest.param(
             json.loads(body_of("submissions.json")),
-            [Operation("running", "bd4ad0f6-2185-49fe-80d2-c4ddf77bb2e8")],
+            [DOCUMENTED],
             id="documented",
         ),
         pytest.param(
@@ -153,6 +165,9 @@ def test_id(given_id: object, expected: str | None) -> None:
         ("2030-01-31T12:59:30+01:00", datetime(2030, 1, 31, 11, 59, 30, tzinfo=UTC)),
         (" 2030-01-31T11:59:30 ", datetime(2030, 1, 31, 11, 59, 30, tzinfo=UTC)),
         ("0001-01-01T00:00:00+14:00", None),
+        ("0001-01-01T00:00:00Z", None),
+        ("1969-12-31T23:59:59Z", None),
+        ("9999-12-31T23:59:59-14:00", None),
         ("yesterday", None),
         ("", None),
         (1_900_000_000, None),
@@ -167,7 +182,7 @@ def test_created_at(text: object, expected: datetime | None) -> None:
     assert not found.created_at or found.created_at.utcoffset() == timedelta(0)
 
 
-def test_fault() -> None:
+def test_failure() -> None:
     """A failed operation's error and its failing steps' messages come as plain text."""
     found = operation_of(json.loads(body_of("operation_failed.json")))
     assert found is not None
@@ -175,7 +190,7 @@ def test_fault() -> None:
         "PublishFailed: The offer was not published.; Certification: Image is alert(1)too <large>;"
         " Certification: Title is missing; three failed; Contact support."
     )
-    assert expected == found.fault
+    assert expected == found.failure
 
 
 @pytest.mark.parametrize(
@@ -197,10 +212,10 @@ def test_fault() -> None:
         ),
     ],
 )
-def test_fault_of_parts(parts: dict[str, Any], expected: str) -> None:
+def test_failure_of_parts(parts: dict[str, Any], expected: str) -> None:
     """Whatever the API says is found, once, and is bounded."""
     found = operation_of({"status": "failed", **parts})
-    assert Operation("failed", fault=expected) == found
+    assert Operation("failed", failure=expected) == found
 
 
 NAMES = [
@@ -212,21 +227,7 @@ json_values = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=4)
         | st.dictionaries(
-            st.sampled_from(
-                [
-                    "id",
-                    "status",
-                    "submissionState",
-                    "createdDateTime",
-                    "error",
-                    "code",
-                    "message",
-                    "messages",
-                    "messageHtml",
-                    "steps",
-                    "stepName",
-                ]
-            ),
+            st.sampled_from(NAMES),
             inner,
             max_size=6,
         )
@@ -242,3 +243,37 @@ def test_reading_never_raises(body: object) -> None:
     assert found is None or found.raw_status == found.raw_status.strip() != ""
     items = listed(body)
     assert items is None or all(item.raw_status for item in items)
+
+
+def test_changed_at() -> None:
+    """`changedTime` is read as `createdDateTime` is."""
+    found = operation_of({"status": "a", "changedTime": "2030-01-31T12:59:30+01:00"})
+    assert Operation("a", changed_at=datetime(2030, 1, 31, 11, 59, 30, tzinfo=UTC)) == found
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ("Completed", Ending(Status.CANCELED, operation_status="Completed")),
+        ("cancelled", Ending(Status.CANCELED, operation_status="cancelled")),
+        (
+            "failed",
+            Ending(
+                Status.FAILED,
+                Error("OperationFailed", "the operation failed and does not say why"),
+                operation_status="failed",
+            ),
+        ),
+        ("running", None),
+        ("Brewing", None),
+    ],
+)
+def test_ending_of(status: str, expected: Ending | None) -> None:
+    """An operation that is done ends the request; any other status does not."""
+    assert expected == ending_of(Operation(status))
+
+
+def test_secrets_are_masked() -> None:
+    """Nothing that looks like a secret is kept of an operation."""
+    body = {"status": "Bearer abc", "error": {"message": "?sig=abc"}}
+    assert Operation("Bearer ***", failure="?sig=***") == operation_of(body)

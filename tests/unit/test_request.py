@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from offer_cancellation.envelope import Fault
+from offer_cancellation.envelope import FieldError
 from offer_cancellation.request import CancelRequest, InvalidRequest, parse
 from offer_cancellation.status import Error
 from tests.unit.samples import GUID, TRACE, message_text
 
+FORM = "JSON in UTF-8, as plain text or base64"
 IDENTIFIER = "1 to 50 ASCII letters, digits, - and _, with single . between them"
 EMAILS = "at most 50 e-mail addresses: an array, or a string with commas between them"
 REQUEST_ID = "1 to 128 printable characters"
@@ -35,7 +36,7 @@ def _request(**fields: Any) -> CancelRequest:
     return parsed
 
 
-def _faults(**fields: Any) -> tuple[Fault, ...]:
+def _faults(**fields: Any) -> tuple[FieldError, ...]:
     parsed = _parsed(**fields)
     assert isinstance(parsed, InvalidRequest)
     return parsed.faults
@@ -112,7 +113,7 @@ def test_identifier(name: str, value: str) -> None:
 )
 def test_identifier_fault(name: str, value: object, shown: str) -> None:
     """Anything else is a fault that names the field, the value, and what is allowed."""
-    assert (Fault(name, shown, IDENTIFIER),) == _faults(**{name: value})
+    assert (FieldError(name, shown, IDENTIFIER),) == _faults(**{name: value})
 
 
 @pytest.mark.parametrize("name", ["publisherId", "offerId"])
@@ -122,7 +123,7 @@ def test_required(name: str) -> None:
     del fields[name]
     parsed = parse(json.dumps(fields), "m1")
     assert isinstance(parsed, InvalidRequest)
-    assert (Fault(name, "missing", IDENTIFIER),) == parsed.faults
+    assert (FieldError(name, "missing", IDENTIFIER),) == parsed.faults
 
 
 @pytest.mark.parametrize(
@@ -160,12 +161,12 @@ def test_emails(value: object, expected: list[str]) -> None:
         pytest.param([None], ["null"], id="null in an array"),
         pytest.param(None, ["null"], id="null"),
         pytest.param({"a": "a@b.cz"}, ['{"a": "a@b.cz"}'], id="object"),
-        pytest.param(["a@b.cz"] * 51, [json.dumps(["a@b.cz"] * 51)[:79] + "…"], id="fifty-one"),
+        pytest.param(["a@b.cz"] * 51, ["51 addresses"], id="fifty-one"),
     ],
 )
 def test_emails_fault(value: object, shown: list[str]) -> None:
     """Each address that is none is a fault of its own."""
-    expected = tuple(Fault("notificationEmails", one, EMAILS) for one in shown)
+    expected = tuple(FieldError("notificationEmails", one, EMAILS) for one in shown)
     assert expected == _faults(notificationEmails=value)
 
 
@@ -180,7 +181,7 @@ def test_request_id_fault(value: object) -> None:
     """Any other `requestId` is a fault."""
     shown = json.dumps(value)
     shown = shown if len(shown) <= 80 else shown[:79] + "…"
-    assert (Fault("requestId", shown, REQUEST_ID),) == _faults(requestId=value)
+    assert (FieldError("requestId", shown, REQUEST_ID),) == _faults(requestId=value)
 
 
 @pytest.mark.parametrize("value", [GUID, GUID.upper()])
@@ -194,7 +195,9 @@ def test_operation_id(value: str) -> None:
 )
 def test_operation_id_fault(value: object) -> None:
     """A guard that is no GUID is a fault: it must not vanish."""
-    assert (Fault("operationId", json.dumps(value), OPERATION_ID),) == _faults(operationId=value)
+    assert (FieldError("operationId", json.dumps(value), OPERATION_ID),) == _faults(
+        operationId=value
+    )
 
 
 @pytest.mark.parametrize(
@@ -240,7 +243,7 @@ def test_expires_at(value: str, expected: datetime) -> None:
 )
 def test_expires_at_fault(value: object) -> None:
     """Any other form of `expiresAt` is a fault: a deadline must not be guessed."""
-    assert (Fault("expiresAt", json.dumps(value), MOMENT),) == _faults(expiresAt=value)
+    assert (FieldError("expiresAt", json.dumps(value), MOMENT),) == _faults(expiresAt=value)
 
 
 @pytest.mark.parametrize("value", ["", "release 7", "č" * 128])
@@ -254,7 +257,7 @@ def test_correlation_id_fault(value: object) -> None:
     """A longer one, or one that is no text, is a fault."""
     shown = json.dumps(value)
     shown = shown if len(shown) <= 80 else shown[:79] + "…"
-    assert (Fault("correlationId", shown, CORRELATION_ID),) == _faults(correlationId=value)
+    assert (FieldError("correlationId", shown, CORRELATION_ID),) == _faults(correlationId=value)
 
 
 @pytest.mark.parametrize(
@@ -279,7 +282,7 @@ def test_traceparent(value: object, expected: str | None) -> None:
 
 def test_traceparent_null() -> None:
     """A null is an error that names its field, even where a malformed value is ignored."""
-    assert (Fault("traceparent", "null", "a W3C traceparent"),) == _faults(traceparent=None)
+    assert (FieldError("traceparent", "null", "a W3C traceparent"),) == _faults(traceparent=None)
 
 
 @pytest.mark.parametrize(
@@ -296,7 +299,7 @@ def test_traceparent_null() -> None:
 )
 def test_unknown_field(name: str, shown: str) -> None:
     """A misspelt `operationId` must not cancel the wrong operation: it is a fault."""
-    assert (Fault(shown, "an unknown field", FIELDS),) == _faults(**{name: GUID})
+    assert (FieldError(shown, "an unknown field", FIELDS),) == _faults(**{name: GUID})
 
 
 def test_doubled_field() -> None:
@@ -304,7 +307,7 @@ def test_doubled_field() -> None:
     text = f'{{"publisherId":"c","offerId":"o","operationId":"{GUID}","operationId":"{GUID}"}}'
     parsed = parse(text, "m1")
     assert isinstance(parsed, InvalidRequest)
-    expected = Fault("operationId", "given more than once", "one value a field")
+    expected = FieldError("operationId", "given more than once", "one value per field")
     assert (expected,) == parsed.faults
 
 
@@ -314,7 +317,7 @@ def test_every_fault_at_once() -> None:
     assert isinstance(parsed, InvalidRequest)
     expected = "; ".join(
         [
-            "correlationId is given more than once: allowed is one value a field",
+            "correlationId is given more than once: allowed is one value per field",
             f'publisherId is "con toso": allowed is {IDENTIFIER}',
             f"offerId is null: allowed is {IDENTIFIER}",
             f'notificationEmails is "nobody": allowed is {EMAILS}',
@@ -349,43 +352,123 @@ def test_malformed_trace_of_an_invalid_message() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "fault"),
+    ("text", "error"),
     [
         pytest.param(
-            "", Fault("message", '""', "UTF-8 JSON (Expecting value at character 0)"), id="empty"
+            "", FieldError("message", '""', f"{FORM} (this is empty)"), id="empty"
         ),
         pytest.param(
-            "{", Fault("message", '"{"', "UTF-8 JSON (Expecting property name enclosed in double"
+            "{", FieldError("message", '"{"', f"{FORM} (Expecting property name enclosed in double"
                        " quotes at character 1)"), id="cut off",
         ),
         pytest.param(
             "cancel!",
-            Fault("message", '"cancel!"', "UTF-8 JSON (neither JSON, which begins with { or [,"
-                  " nor base64)"),
+            FieldError("message", '"cancel!"', f"{FORM} (neither JSON, which begins with {{ or [,"
+                  " nor base64 of it)"),
             id="neither JSON nor base64",
         ),
         pytest.param(
             "zrušit",
-            Fault("message", '"zru\\u0161it"', "UTF-8 JSON (neither JSON, which begins with {"
-                  " or [, nor base64)"),
+            FieldError("message", '"zru\\u0161it"', f"{FORM} (neither JSON, which begins with {{"
+                  " or [, nor base64 of it)"),
             id="not ASCII",
         ),
         pytest.param(
-            '{"a": NaN}', Fault("message", '"{\\"a\\": NaN}"', "UTF-8 JSON (NaN is no JSON)"),
+            '{"a": NaN}',
+            FieldError("message", '"{\\"a\\": NaN}"', f"{FORM} (NaN is not valid JSON)"),
             id="NaN",
         ),
         pytest.param(
             base64.b64encode(b'{"a": "\xff"}').decode(),
-            Fault("message", '"eyJhIjogIv8ifQ=="', "UTF-8 JSON (byte 7 is no UTF-8)"),
+            FieldError("message", '"{\\"a\\": \\"\\ufffd\\"}"', f"{FORM} (byte 7 is not UTF-8)"),
             id="base64 of no UTF-8",
         ),
         pytest.param(
             "[" * 100_000,
-            Fault("message", '"' + "[" * 78 + "…", "UTF-8 JSON (nested too deep)"),
+            FieldError("message", '"' + "[" * 78 + "…", f"{FORM} (nested too deep)"),
             id="nested too deep",
         ),
     ],
 )  # fmt: skip
-def test_unreadable(text: str, fault: Fault) -> None:
+def test_unreadable(text: str, error: FieldError) -> None:
     """An unreadable message is one fault, with what is known of it: the message's id."""
-    assert InvalidRequest(faults=(fault,), request_id="msg-m1") == parse(text, "m1")
+    assert InvalidRequest(faults=(error,), request_id="msg-m1") == parse(text, "m1")
+
+
+SECRETS = [
+    "Bearer abc.def",
+    "eyJhbGci.eyJzdWIi.c2ln",
+    "sv=2030&sig=abc%2Fdef",
+    base64.b64encode(bytes(range(64))).decode(),
+]
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.parametrize(
+    "name", ["publisherId", "offerId", "requestId", "operationId", "correlationId"]
+)
+def test_secret_as_an_identifier(name: str, secret: str) -> None:
+    """An identifier that looks like a secret is an error, and is not quoted."""
+    parsed = _parsed(**{name: secret})
+    assert isinstance(parsed, InvalidRequest)
+
+    (fault,) = parsed.faults
+    assert name == fault.field
+    assert "***" in fault.value
+    assert secret[-4:] not in parsed.error.message
+    assert secret not in (parsed.request_id, parsed.correlation_id)
+
+
+def test_secret_is_named() -> None:
+    """An identifier of the right form says why it is refused."""
+    expected = FieldError("offerId", '"***", which looks like a secret', IDENTIFIER)
+
+    assert (expected,) == _faults(offerId="eyJhbGci.eyJzdWIi.c2ln")
+
+
+def test_secret_as_a_traceparent() -> None:
+    """A `traceparent` whose suffix looks like a secret is ignored like a malformed one."""
+    assert _request(traceparent=f"01{TRACE[2:]}-sig=abc").traceparent is None
+
+
+@pytest.mark.parametrize("sign", "\uff0c\uff1b\uff20\uff0e\uff41\u2100\ufe50\uff1c\u2024")
+def test_address_that_turns_into_another(sign: str) -> None:
+    """A character that Unicode normalization turns into ASCII could part one address into two."""
+    expected = FieldError("notificationEmails", json.dumps(f"a{sign}b@b.cz"), EMAILS)
+
+    assert (expected,) == _faults(notificationEmails=[f"a{sign}b@b.cz"])
+
+
+@pytest.mark.parametrize(
+    ("value", "seen"),
+    [
+        pytest.param("," * 50, "51 addresses", id="commas"),
+        pytest.param("," * 60_000, "60001 addresses", id="nothing but commas"),
+        pytest.param([None] * 51, "51 addresses", id="nulls"),
+        pytest.param([f"{'a' * 244}@contoso.cz"], f'"{"a" * 78}…', id="a long address"),
+        pytest.param([f"a@{'č' * 60}.cz"], f'"a@{chr(92)}u010d'[:79], id="a long domain"),
+    ],
+)
+def test_emails_are_counted_first(value: object, seen: str) -> None:
+    """Too many addresses are one error, and one that is too long is not looked at."""
+    (fault,) = _faults(notificationEmails=value)
+
+    assert fault.value.startswith(seen)
+
+
+def test_errors_beyond_the_limit() -> None:
+    """At most 50 errors are named, the others are counted; what is wrong is never kept."""
+    doubled = ",".join(f'"k{number:02}":1,"k{number:02}":2' for number in range(45))
+    parsed = parse(f'{{{doubled},"requestId":"a\\nb","correlationId":"c"}}', "m1")
+    assert isinstance(parsed, InvalidRequest)
+
+    assert (50, 43) == (len(parsed.faults), parsed.more)
+    assert parsed.error.message.endswith("; and 43 more")
+    assert ("msg-m1", "c") == (parsed.request_id, parsed.correlation_id)
+
+
+def test_long_names_are_cut() -> None:
+    """A name is quoted in at most 80 characters."""
+    (fault,) = _faults(**{"x" * 1000: 1})
+
+    assert "x" * 79 + "…" == fault.field

@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from offer_cancellation.clock import rfc3339
-from offer_cancellation.envelope import shown
+from offer_cancellation.envelope import quoted_name
 from offer_cancellation.request import CancelRequest, InvalidRequest, parse
 from tests.unit.samples import GUID, TRACE, moments, texts
 
@@ -116,7 +116,7 @@ def test_any_extra_key(fields: dict[str, Any], name: str, value: object) -> None
     assume(name not in {*NAMES, "specversion", "eventType", "eventTime", "dataVersion"})
     parsed = parse(json.dumps({**fields, name: value}), "m1")
     assert isinstance(parsed, InvalidRequest)
-    expected = [(shown(name)[1:-1], "an unknown field")]
+    expected = [(quoted_name(name), "an unknown field")]
     assert expected == [(fault.field, fault.value) for fault in parsed.faults]
 
 

@@ -1,12 +1,13 @@
 """The settings: names, defaults, and what a wrong one says."""
 
+import base64
 from typing import Any
 
 import pytest
 
 from offer_cancellation import settings
 from offer_cancellation.errors import SettingsError
-from offer_cancellation.settings import Settings, load
+from offer_cancellation.settings import load
 from tests.unit.samples import GUID
 
 STORAGE = {"CANCEL_STORAGE": "UseDevelopmentStorage=true"}
@@ -15,22 +16,35 @@ IDENTITY = {
     "CANCEL_STORAGE__tableServiceUri": "https://contoso.table.core.windows.net/",
 }
 
-ORIGIN = "an https origin (http on loopback only) without path, query or user info"
+KEY = base64.b64encode(bytes(range(64))).decode()
+SAS = "SharedAccessSignature=sv=2030&sig=abc%3D"
+QUEUES = "QueueEndpoint=https://contoso.queue.core.windows.net"
+TABLES = "TableEndpoint=https://contoso.table.core.windows.net"
+ORIGIN = (
+    "an https origin (http on loopback only) with a valid host name, without path, query or"
+    " user info"
+)
 SCOPE = "a resource followed by /.default"
 CLIENT_ID = "the client id (GUID) of a user-assigned identity"
-SERVICE = "an https URL without user info and query"
-QUEUE = "3 to 56 lower-case letters, digits and single hyphens"
-OUTCOMES = QUEUE.replace("56", "63")
-OTHER_QUEUE = f"{OUTCOMES}, and not CANCEL_QUEUE nor its poison queue"
-TABLE = "3 to 63 letters and digits, the first a letter"
+SERVICE = "the https URL of that service with a valid host name, without user info and query"
+QUEUE = "3 to 54 lower-case letters, digits and single hyphens"
+OUTCOMES = QUEUE.replace("54", "63")
+OTHER_QUEUE = f"{OUTCOMES}, and not CANCEL_QUEUE, nor that with -poison or -rejected"
+TABLE = "3 to 63 letters and digits, the first a letter, and not the reserved name tables"
 SCHEDULE = "an NCRONTAB expression of six fields, seconds first"
 FIRST = "0 to 3600 seconds"
 MOST = "0 to 3600 seconds, no less than BACKOFF_FIRST_SECONDS"
-NO_CONNECTION_STRING = (
-    "- CANCEL_STORAGE is no connection string (value hidden): allowed is"
-    " 'UseDevelopmentStorage=true' or 'AccountName=…;AccountKey=…;…'"
-)
-HOURS = "more than 0 and at most 720 hours"
+
+
+def _no_connection_string(why: str) -> str:
+    return (
+        f"- CANCEL_STORAGE is not a valid connection string ({why}; value hidden): allowed is"
+        " 'UseDevelopmentStorage=true' or 'AccountName=…;AccountKey=…;…'"
+    )
+
+
+NO_CLIENT = _no_connection_string("no queue client can be built from it")
+HOURS = "1 to 144 hours"
 
 
 def _faults(environment: dict[str, str]) -> list[str]:
@@ -84,12 +98,15 @@ def test_defaults() -> None:
         ("PARTNER_API_TIMEOUT_SECONDS", "1", 1),
         ("PARTNER_API_TIMEOUT_SECONDS", "120", 120),
         ("PARTNER_API_CLIENT_ID", GUID, GUID),
-        ("CANCEL_STORAGE", "AccountName=a;AccountKey=k==", "AccountName=a;AccountKey=k=="),
-        ("CANCEL_STORAGE", "QueueEndpoint=http://q;x", "QueueEndpoint=http://q;x"),
+        ("CANCEL_STORAGE", f"AccountName=a;AccountKey={KEY}", f"AccountName=a;AccountKey={KEY}"),
+        ("CANCEL_STORAGE", f"{QUEUES};{TABLES};{SAS}", f"{QUEUES};{TABLES};{SAS}"),
+        ("PARTNER_API_URL", "https://xn--bcher-kva.example", "https://xn--bcher-kva.example"),
+        ("PARTNER_API_URL", "https://10.0.0.4", "https://10.0.0.4"),
+        ("POLL_SCHEDULE", "0 0 0 29 2 *", "0 0 0 29 2 *"),
         ("CANCEL_STORAGE__credential", "managedIdentity", "managedIdentity"),
         ("CANCEL_STORAGE__clientId", GUID, GUID),
         ("CANCEL_QUEUE", "a-1", "a-1"),
-        ("CANCEL_QUEUE", "a" * 56, "a" * 56),
+        ("CANCEL_QUEUE", "a" * 54, "a" * 54),
         ("OUTCOME_QUEUE", "results", "results"),
         ("LEDGER_TABLE", "Abc", "Abc"),
         ("LEDGER_TABLE", "a" * 63, "a" * 63),
@@ -98,8 +115,8 @@ def test_defaults() -> None:
         ("POLL_GRACE_SECONDS", "0", 0),
         ("BACKOFF_FIRST_SECONDS", "0.5", 0.5),
         ("BACKOFF_MAX_SECONDS", "3600", 3600),
-        ("CANCEL_DEADLINE_HOURS", "0.001", 0.001),
-        ("CANCEL_DEADLINE_HOURS", "720", 720),
+        ("CANCEL_DEADLINE_HOURS", "1", 1),
+        ("CANCEL_DEADLINE_HOURS", "144", 144),
         ("WEBSITE_SITE_NAME", "contoso-cancel", "contoso-cancel"),
         ("PARTNER_API_URL", "", "https://cloudpartner.azure.com"),
         ("POLL_CONCURRENCY", " 8 ", 8),
@@ -140,13 +157,19 @@ def test_allowed(name: str, text: str, expected: Any) -> None:
         ("CANCEL_STORAGE__credential", "secret", "managedidentity"),
         ("CANCEL_STORAGE__clientId", "contoso", CLIENT_ID),
         ("CANCEL_QUEUE", "ab", QUEUE),
-        ("CANCEL_QUEUE", "a" * 57, QUEUE),
+        ("CANCEL_QUEUE", "a" * 55, QUEUE),
         ("CANCEL_QUEUE", "Cancel", QUEUE),
         ("CANCEL_QUEUE", "a--b", QUEUE),
         ("CANCEL_QUEUE", "ab-", QUEUE),
         ("OUTCOME_QUEUE", "-ab", OTHER_QUEUE),
         ("OUTCOME_QUEUE", "cancel-requests", OTHER_QUEUE),
         ("OUTCOME_QUEUE", "cancel-requests-poison", OTHER_QUEUE),
+        ("OUTCOME_QUEUE", "cancel-requests-rejected", OTHER_QUEUE),
+        ("LEDGER_TABLE", "Tables", TABLE),
+        ("POLL_SCHEDULE", "0 0 0 31 2 *", SCHEDULE),
+        ("POLL_SCHEDULE", "0 0 0 30 2 Mon", SCHEDULE),
+        ("CANCEL_STORAGE__queueServiceUri", "https://contoso.table.core.windows.net", SERVICE),
+        ("CANCEL_STORAGE__tableServiceUri", "https://contoso.blob.core.windows.net", SERVICE),
         ("LEDGER_TABLE", "1abc", TABLE),
         ("LEDGER_TABLE", "ab", TABLE),
         ("LEDGER_TABLE", "a" * 64, TABLE),
@@ -168,8 +191,8 @@ def test_allowed(name: str, text: str, expected: Any) -> None:
         ("BACKOFF_FIRST_SECONDS", "3601", FIRST),
         ("BACKOFF_MAX_SECONDS", "14", MOST),
         ("BACKOFF_MAX_SECONDS", "3601", MOST),
-        ("CANCEL_DEADLINE_HOURS", "0", HOURS),
-        ("CANCEL_DEADLINE_HOURS", "721", HOURS),
+        ("CANCEL_DEADLINE_HOURS", "0.9", HOURS),
+        ("CANCEL_DEADLINE_HOURS", "145", HOURS),
         ("CANCEL_DEADLINE_HOURS", "inf", HOURS),
         ("WEBSITE_SITE_NAME", "a/b", "set by Azure"),
     ],
@@ -197,6 +220,18 @@ def test_wrong(name: str, text: str, allowed: str) -> None:
             "AccountName=a;AccountKey=***",
             SERVICE,
         ),
+        ("CANCEL_QUEUE", KEY, "***", QUEUE),
+        ("CANCEL_QUEUE", "sv=2030&sig=abc%2Fdef&se=1", "sv=2030&sig=***&se=1", QUEUE),
+        ("POLL_CONCURRENCY", "Bearer abc.def", "Bearer ***", "1 to 256 polls"),
+        ("PARTNER_API_CLIENT_ID", "eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0.c2ln", "***", CLIENT_ID),
+        ("PARTNER_API_CLIENT_ID", "aB3~" * 10, "***", CLIENT_ID),
+        (
+            "CANCEL_QUEUE",
+            f"AccountName=a;AccountKey={KEY};X=1",
+            "AccountName=a;AccountKey=***",
+            QUEUE,
+        ),
+        ("CANCEL_QUEUE", "a-" * 200, "a-" * 99 + "a…", QUEUE),
     ],
 )
 def test_secrets_are_hidden(name: str, text: str, shown: str, allowed: str) -> None:
@@ -227,7 +262,7 @@ def test_storage_by_identity() -> None:
 
 def test_no_connection_string() -> None:
     """A CANCEL_STORAGE that is no connection string is named, its value is not shown."""
-    assert [NO_CONNECTION_STRING] == _faults({"CANCEL_STORAGE": "a-bare-key=="})
+    assert [NO_CLIENT] == _faults({"CANCEL_STORAGE": "a-bare-key=="})
 
 
 def test_every_wrong_setting_at_once() -> None:
@@ -240,13 +275,75 @@ def test_every_wrong_setting_at_once() -> None:
         "PARTNER_API_URL": "http://contoso.com",
     }
     expected = [
-        NO_CONNECTION_STRING,
+        NO_CLIENT,
         f"- PARTNER_API_URL is 'http://contoso.com': allowed is {ORIGIN}",
         f"- OUTCOME_QUEUE is 'cancel-outcomes': allowed is {OTHER_QUEUE}",
         "- POLL_CONCURRENCY is 'many': allowed is 1 to 256 polls",
         f"- BACKOFF_MAX_SECONDS is '300': allowed is {MOST}",
     ]
     assert expected == _faults(environment)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "contoso..com",
+        ".contoso.com",
+        "contoso.com.",
+        f"{'a' * 64}.com",
+        ".".join(["a" * 60] * 5),
+        "-contoso.com",
+        "contoso-.com",
+        "xn--a",
+        "XN--A.com",
+        "contoso.com:0",
+        "contoso.com:65536",
+        "contoso.com:",
+        "256.1.1.1",
+        "1.2.3",
+        "[::g]",
+    ],
+)
+@pytest.mark.parametrize(
+    ("name", "allowed"),
+    [
+        ("PARTNER_API_URL", ORIGIN),
+        ("CANCEL_STORAGE__queueServiceUri", SERVICE),
+        ("CANCEL_STORAGE__tableServiceUri", SERVICE),
+    ],
+)
+def test_hosts(name: str, allowed: str, host: str) -> None:
+    """A host that no resolver takes, or a port that nothing can listen on, can never work."""
+    url = f"https://{host}"
+    shown = url if len(url) <= 200 else url[:199] + "…"
+
+    assert [f"- {name} is {shown!r}: allowed is {allowed}"] == _faults({**STORAGE, name: url})
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("AccountName", "no queue client can be built from it"),
+        ("AccountName=contoso", "no queue client can be built from it"),
+        ("UseDevelopmentStorage=false", "no queue client can be built from it"),
+        (f"AccountName=a;;AccountKey={KEY}", "no queue client can be built from it"),
+        ("UseDevelopmentStorage=true;", "no table client can be built from it"),
+        (f"{QUEUES};{SAS}", "no table client can be built from it"),
+        (f"{TABLES};{SAS}", "no queue client can be built from it"),
+        (f"AccountName=a;AccountKey={KEY};X=", "no table client can be built from it"),
+        ("AccountName=a;AccountKey=abc", "the AccountKey is not base64"),
+        (f"{QUEUES};{TABLES};SharedAccessSignature=sv=1", "the SharedAccessSignature has no sig"),
+        (f"AccountName=a..b;AccountKey={KEY}", "not a valid host name"),
+        (f"AccountName=a b;AccountKey={KEY}", "more than a URL"),
+        (f"QueueEndpoint=https://a:0;{TABLES};{SAS}", "not a valid port"),
+        (f"{QUEUES};TableEndpoint=ftp://a;{SAS}", "not a valid port"),
+        (f"{QUEUES};{TABLES.replace('table.', 'blob.')};{SAS}",
+         "the host is not that of the table service"),
+    ],
+)  # fmt: skip
+def test_connection_strings(text: str, why: str) -> None:
+    """A connection string that no client can be built from, or that leads nowhere, is wrong."""
+    assert [_no_connection_string(why)] == _faults({"CANCEL_STORAGE": text})
 
 
 @pytest.mark.parametrize("first", ["15", "300"])
@@ -257,12 +354,20 @@ def test_backoff_bounds(first: str) -> None:
 
 
 def test_what_follows_from_settings() -> None:
-    """A lease is three time-outs and 15 s; the poison queue is named after the request queue."""
+    """A lease is three time-outs and 15 s; two queues are named after the request queue."""
     loaded = load({**STORAGE, "PARTNER_API_TIMEOUT_SECONDS": "10", "CANCEL_QUEUE": "asks"})
-    assert (45, "asks-poison") == (loaded.lease_seconds, loaded.poison_queue)
+
+    assert 45 == loaded.lease_seconds
+    assert ("asks-poison", "asks-rejected") == (loaded.poison_queue, loaded.rejected_queue)
 
 
-def test_of_the_process() -> None:
+def test_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """The process reads its environment once."""
-    assert isinstance(settings.settings(), Settings)
-    assert settings.settings() is settings.settings()
+    settings.settings.cache_clear()
+    monkeypatch.setenv("CANCEL_STORAGE", STORAGE["CANCEL_STORAGE"])
+    first = settings.settings()
+
+    monkeypatch.setenv("CANCEL_STORAGE", "read no more")
+
+    assert load(STORAGE).storage == first.storage
+    assert first is settings.settings()

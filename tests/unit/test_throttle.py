@@ -23,10 +23,10 @@ def _throttle(clock: Clock) -> Throttle:
     return Throttle(Backoff(15, 300, lambda: 0.0), clock)
 
 
-async def _refuse(throttle: Throttle, asked: float | None = None) -> datetime | None:
+async def _refuse(throttle: Throttle, retry_after: float | None = None) -> datetime | None:
     """One call that meets a 429."""
     assert await throttle.enter() is None
-    return await throttle.leave(refused=True, asked=asked)
+    return await throttle.leave(refused=True, retry_after=retry_after)
 
 
 async def _go_through(throttle: Throttle, calls: int) -> int:
@@ -83,8 +83,8 @@ async def test_what_was_in_flight_counts_once() -> None:
     for _ in range(3):
         assert await throttle.enter() is None
     assert await throttle.leave(refused=True) == seconds(15)
-    assert await throttle.leave(refused=True, asked=40) == seconds(40)
-    assert await throttle.leave(refused=True, asked=20) == seconds(40)
+    assert await throttle.leave(refused=True, retry_after=40) == seconds(40)
+    assert await throttle.leave(refused=True, retry_after=20) == seconds(40)
     clock.now = seconds(40)
     assert await _refuse(throttle) == seconds(40 + 30)
 
@@ -140,7 +140,7 @@ async def test_waiting_calls_learn_of_a_pause() -> None:
     await throttle.enter()
     waiting = asyncio.create_task(throttle.enter())
     await asyncio.sleep(0)
-    assert await throttle.leave(refused=True, asked=30) == seconds(90)
+    assert await throttle.leave(refused=True, retry_after=30) == seconds(90)
     assert await waiting == seconds(90)
 
 
@@ -155,3 +155,18 @@ async def test_unlimited() -> None:
         await throttle.leave(refused=False)
     assert await _go_through_and_return(throttle) == 50
     assert UNLIMITED == throttle._limit
+
+
+async def test_the_clock_is_set_back() -> None:
+    """A clock that goes back a day does not make a pause of 30 s last a day."""
+    clock = Clock()
+    throttle = _throttle(clock)
+    await _refuse(throttle, 30)
+    clock.now = seconds(10)
+    assert seconds(30) == throttle.paused_until()
+
+    clock.now = seconds(10 - 86400)
+
+    assert seconds(30 - 86400) == await throttle.enter()
+    clock.now = seconds(30 - 86400)
+    assert throttle.paused_until() is None

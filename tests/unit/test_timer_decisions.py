@@ -1,16 +1,18 @@
 """What a poll's answer means."""
 
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from offer_cancellation.ledger.record import Record, Seen
-from offer_cancellation.portal.answer import Answer, Cause, NoAnswer
+from offer_cancellation.ledger.record import Record
+from offer_cancellation.portal.answer import Answer, Cause, NoAnswer, error_of
 from offer_cancellation.portal.location import Untrusted
+from offer_cancellation.portal.look import Finding, Found, Look
 from offer_cancellation.status import Ending, Error, Status
-from poll_timer.decisions import Pending, after_poll
+from poll_timer.decisions import Pending, PollObservation, interpret_poll
 from tests.unit.samples import (
     API,
     API_VERSION,
@@ -30,8 +32,13 @@ ACCEPTED = record(status=Status.ACCEPTED, location=LOCATION, http_status=202)
 LISTED = record(status=Status.ACCEPTED, location=None, http_status=202)
 
 
-def _after(reply: Answer | NoAnswer, before: Record = ACCEPTED) -> Pending | Ending:
-    return after_poll(reply, before, NOW, GRACE, API_VERSION)
+def _after(reply: Answer | NoAnswer | Look, before: Record = ACCEPTED) -> Pending | Ending:
+    return interpret_poll(reply, before, NOW, GRACE, API_VERSION)
+
+
+def _not_understood(reply: Answer) -> Pending:
+    error, answered = error_of(reply), reply.status
+    return Pending(PollObservation(), error=error, answered=answered, not_understood=True)
 
 
 @pytest.mark.parametrize("http_status", [200, 202])
@@ -78,12 +85,14 @@ def test_failed_without_words() -> None:
 def test_pending(http_status: int, status: str) -> None:
     """Any other status is pending, and the raw status is kept."""
     reply = answer(http_status, {"status": status}, retry_after="30")
-    assert Pending(Seen(status), asked=30.0) == _after(reply)
+    expected = Pending(PollObservation(status), retry_after=30.0, answered=http_status)
+    assert expected == _after(reply)
 
 
 def test_pending_documented() -> None:
     """The documented body, an array of one, is understood."""
-    assert Pending(Seen("running")) == _after(Answer(200, body=body_of("operation_running.json")))
+    reply = Answer(200, body=body_of("operation_running.json"))
+    assert Pending(PollObservation("running"), answered=200) == _after(reply)
 
 
 @pytest.mark.parametrize(
@@ -99,8 +108,8 @@ def test_pending_documented() -> None:
     ],
 )
 def test_not_understood(reply: Answer) -> None:
-    """A body that cannot be understood, or a redirect, is pending."""
-    assert Pending(Seen()) == _after(reply)
+    """A body that cannot be understood, or a redirect, is pending, and says what it was."""
+    assert _not_understood(reply) == _after(reply)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +125,10 @@ def test_moved(http_status: int, value: object, status: str | None) -> None:
     """A valid `Location` in such an answer is polled from now on."""
     reply = answer(http_status, value, OPERATION_URL, location=f"{API}/api/operations/2")
     moved = f"/api/operations/2?api-version={API_VERSION}"
-    assert Pending(Seen(status, moved)) == _after(reply)
+    found = _after(reply)
+    assert isinstance(found, Pending)
+    assert PollObservation(status, moved) == found.observation
+    assert (status is None) is found.not_understood
 
 
 @pytest.mark.parametrize("http_status", [200, 202, 307])
@@ -126,7 +138,7 @@ def test_moved_to_an_untrusted_place(http_status: int) -> None:
     found = _after(reply)
     assert isinstance(found, Pending)
     expected = Untrusted("https://evil.com/api/x", "its origin is not the API's")
-    assert (None, expected) == (found.seen.location, found.untrusted)
+    assert (None, expected) == (found.observation.location, found.untrusted)
 
 
 def test_moved_and_done() -> None:
@@ -140,7 +152,10 @@ def test_outage(http_status: int) -> None:
     """401, 408, 429 and 5xx are pending; refusals before them no longer count."""
     before = record(status=Status.ACCEPTED, location=LOCATION, refused_since=seconds(-9999))
     reply = answer(http_status, {"status": "completed"}, retry_after="30", location="/api/x")
-    assert Pending(Seen(), asked=30.0) == _after(reply, before)
+    expected = Pending(
+        PollObservation(), retry_after=30.0, error=error_of(reply), answered=http_status
+    )
+    assert expected == _after(reply, before)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +165,7 @@ def test_outage(http_status: int) -> None:
         pytest.param(NoAnswer(Cause.TIME_OUT, sent=True), 1, None, id="time-out"),
         pytest.param(NoAnswer(Cause.TOKEN, sent=False), 0, None, id="no token"),
         pytest.param(
-            NoAnswer(Cause.THROTTLED, sent=False, until=seconds(60)), 0, seconds(60),
+            NoAnswer(Cause.THROTTLED, sent=False, paused_until=seconds(60)), 0, seconds(60),
             id="a common pause",
         ),
     ],
@@ -159,7 +174,9 @@ def test_unanswered(reply: NoAnswer, polls: int, until: datetime | None) -> None
     """No answer is pending, a poll unless nothing was sent, and says nothing of refusals."""
     since = seconds(-60)
     before = record(status=Status.ACCEPTED, location=LOCATION, refused_since=since)
-    assert Pending(Seen(refused_since=since), polls, until=until) == _after(reply, before)
+    assert Pending(PollObservation(refused_since=since), polls, paused_until=until) == _after(
+        reply, before
+    )
 
 
 @pytest.mark.parametrize("http_status", [400, 403, 404, 410])
@@ -168,8 +185,14 @@ def test_refused_for_a_while(http_status: int, since: float | None) -> None:
     """400, 403, 404, 410 are pending before POLL_GRACE_SECONDS are over."""
     first = NOW if since is None else seconds(since)
     before = record(refused_since=None if since is None else first, location=LOCATION)
-    expected = Pending(Seen(refused_since=first), asked=30.0)
-    assert expected == _after(answer(http_status, retry_after="30"), before)
+    reply = answer(http_status, retry_after="30")
+    expected = Pending(
+        PollObservation(refused_since=first),
+        retry_after=30.0,
+        error=error_of(reply),
+        answered=http_status,
+    )
+    assert expected == _after(reply, before)
 
 
 @pytest.mark.parametrize("http_status", [400, 403, 404, 410])
@@ -188,56 +211,88 @@ def test_refusals_are_forgotten(http_status: int) -> None:
     before = record(refused_since=seconds(-9999), location=LOCATION)
     found = _after(answer(http_status, {"status": "running"}), before)
     assert isinstance(found, Pending)
-    assert found.seen.refused_since is None
+    assert found.observation.refused_since is None
 
 
 def test_no_grace() -> None:
     """Without a time of grace the first refusal counts."""
-    found = after_poll(answer(404), ACCEPTED, NOW, 0, API_VERSION)
+    found = interpret_poll(answer(404), ACCEPTED, NOW, 0, API_VERSION)
     assert found == Ending(Status.FAILED, Error("Http404", "HTTP 404 Not Found"), 404)
 
 
-@pytest.mark.parametrize(
-    ("body", "status"),
-    [
-        pytest.param([], None, id="an empty list"),
-        pytest.param([{"submissionState": "failed"}], "failed", id="nothing running"),
-        pytest.param(
-            [{"submissionState": "Completed"}, {"submissionState": "failed"}], "Completed",
-            id="several, none running",
-        ),
-        pytest.param(
-            [{"submissionState": "Canceled"}, {"submissionState": "running"}], "Canceled",
-            id="the first canceled",
-        ),
-    ],
-)  # fmt: skip
-def test_list_done(body: object, status: str | None) -> None:
-    """Without a location: nothing running, or the first of the list canceled → `canceled`."""
-    expected = Ending(Status.CANCELED, operation_status=status)
-    assert expected == _after(answer(200, body), LISTED)
+@pytest.mark.parametrize("status", ["completed", "Succeeded", "success"])
+@pytest.mark.parametrize("guard", [GUID, GUID.upper()])
+def test_the_guarded_operation_ended_by_itself(status: str, guard: str) -> None:
+    """Where the location is the operation that was to be cancelled, `completed` is a failure."""
+    before = replace(ACCEPTED, operation_id=guard)
+    error = Error("OperationNotRunning", f"the operation is {status!r}")
+    expected = Ending(Status.FAILED, error, operation_status=status)
+    assert expected == _after(answer(200, {"status": status}), before)
 
 
 @pytest.mark.parametrize(
-    ("body", "status"),
+    ("status", "location", "expected"),
     [
-        pytest.param([{"submissionState": "Running"}], "Running", id="running"),
-        pytest.param(
-            [{"submissionState": "failed"}, {"submissionState": "running"}], "failed",
-            id="an older one runs",
-        ),
-        pytest.param(
-            [{"submissionState": "running"}, {"submissionState": "canceled"}], "running",
-            id="an older one canceled",
-        ),
-        pytest.param([{"id": GUID}], None, id="not understood"),
-        pytest.param(None, None, id="nothing"),
-        pytest.param({"value": []}, None, id="wrapped"),
+        ("canceled", LOCATION, Status.CANCELED),
+        ("failed", LOCATION, Status.FAILED),
+        ("completed", f"{OFFER}/operations/another", Status.CANCELED),
+        ("completed", f"{OFFER}/operations/{GUID}/cancel", Status.CANCELED),
     ],
-)  # fmt: skip
-def test_list_pending(body: object, status: str | None) -> None:
-    """As long as something runs, or the list cannot be understood, it is pending."""
-    assert Pending(Seen(status)) == _after(answer(200, body), LISTED)
+)
+def test_the_guarded_operation_or_another(status: str, location: str, expected: Status) -> None:
+    """Canceled is what was asked for; and the end of another operation counts as ever."""
+    before = replace(ACCEPTED, operation_id=GUID, location=location)
+    found = _after(answer(200, {"status": status}), before)
+    assert isinstance(found, Ending)
+    assert expected is found.status
+
+
+def _looked(found: Found, status: str | None, text: str = "") -> Pending | Ending:
+    return _after(Look(answer(200, []), Finding(found, status, text)), LISTED)
+
+
+def test_list_done() -> None:
+    """Without a location: nothing runs any more, and it was canceled."""
+    expected = Ending(Status.CANCELED, operation_status="Canceled")
+    assert expected == _looked(Found.CANCELED, "Canceled")
+
+
+@pytest.mark.parametrize("found", [Found.NEW, Found.ENDED])
+def test_list_failed(found: Found) -> None:
+    """What runs is another's, or ended by itself: `failed`."""
+    error = Error("OperationNotRunning", "because")
+    expected = Ending(Status.FAILED, error, operation_status="completed")
+    assert expected == _looked(found, "completed", "because")
+
+
+def test_list_pending() -> None:
+    """As long as something runs that is not new, it is pending."""
+    expected = Pending(PollObservation("Running"), answered=200)
+    assert expected == _looked(Found.ACTIVE, "Running")
+
+
+@pytest.mark.parametrize("reply", [answer(200, [{"id": GUID}]), answer(302), answer(409)])
+def test_list_not_understood(reply: Answer) -> None:
+    """A list that cannot be understood is pending."""
+    assert _not_understood(reply) == _after(Look(reply), LISTED)
+
+
+@pytest.mark.parametrize("http_status", [400, 403, 404, 410])
+def test_list_refused(http_status: int) -> None:
+    """A list that is refused has its time of grace, too."""
+    reply = Look(answer(http_status))
+    found = _after(reply, LISTED)
+    assert isinstance(found, Pending)
+    assert NOW == found.observation.refused_since
+    ended = _after(reply, replace(LISTED, refused_since=seconds(-600)))
+    assert Ending(Status.FAILED, error_of(answer(http_status)), http_status) == ended
+
+
+def test_list_unanswered() -> None:
+    """A look without an answer is pending."""
+    error = Error("ServerDisconnectedError", "Server disconnected")
+    found = _after(Look(NoAnswer(Cause.NETWORK, sent=True, error=error)), LISTED)
+    assert Pending(PollObservation(), error=error) == found
 
 
 @given(
@@ -252,7 +307,7 @@ def test_any_answer(
     """Any answer at all is pending or an end; before its grace is over no refusal ends."""
     found = _after(
         Answer(http_status, {"location": location}, body, OPERATION_URL),
-        ACCEPTED if has_location else LISTED,
+        ACCEPTED if has_location else replace(LISTED, operation_id=GUID),
     )
     if isinstance(found, Pending):
         assert found.polls == 1

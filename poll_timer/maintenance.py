@@ -1,0 +1,87 @@
+"""Looks after what no due row asks for: missing queues, lost due rows, and the gauges.
+
+The request queue is made at each tick where it is missing: producers need it before the app does,
+and the host does not make it. The rest costs more, so it is done every five minutes, and within
+the time that the tick gives it.
+"""
+
+import asyncio
+import logging
+
+from offer_cancellation import log, telemetry, transitions
+from offer_cancellation.errors import LostUpdateError, UnreadableRecordError
+from offer_cancellation.ledger.keys import BUCKETS, RecordKey
+from offer_cancellation.ledger.table import due_row
+from offer_cancellation.services import Services
+
+logger = logging.getLogger(__name__)
+
+PERIOD_SECONDS = 300
+COUNT_LIMIT = 5_000  # pending requests that are counted, an equal share of each bucket
+
+
+async def run_maintenance(services: Services) -> int:
+    """Makes the request queue; once a period measures, and restores due rows: how many.
+
+    Raises StorageError.
+    """
+    await services.requests.ensure()
+
+    period = int(services.clock().timestamp()) // PERIOD_SECONDS
+    key = f"maintenance {period}"
+    if not services.reported_once.add(key):
+        return 0
+    try:
+        await _measure(services)
+        return await _restore_due_rows(services, BUCKETS[period % len(BUCKETS)])
+    except Exception:
+        services.reported_once.discard(key)
+        raise
+
+
+async def _restore_due_rows(services: Services, bucket: str) -> int:
+    """Gives each pending record of a bucket its due row back; how many were missing.
+
+    Both are written together, so one is missing only after a row was edited.
+    """
+    unfinished = await services.ledger.unfinished(bucket)
+    with_due_row = {row.record_key for row in await services.ledger.pending_rows(bucket)}
+    missing = sorted(unfinished - with_due_row)
+
+    return sum([await _restore(services, key) for key in missing])
+
+
+async def _restore(services: Services, key: RecordKey) -> bool:
+    """Whether it was still missing: meanwhile a writer may have moved on."""
+    try:
+        record = await services.ledger.find(key)
+    except UnreadableRecordError as error:
+        if services.reported_once.add(str(error)):
+            log.event(logger, "ledger.unreadable_record", logging.ERROR, detail=str(error))
+        return False
+
+    if record is None or record.status.is_final:
+        return False
+    if due_row(record) is None:
+        try:
+            dated = transitions.due_now(record, services.clock())
+            record = await services.ledger.save(record, dated)
+        except LostUpdateError:
+            return False
+    elif not await services.ledger.restore_due_row(record):
+        return False
+    log.event(logger, "ledger.due_row_restored", logging.ERROR, **record.log_fields())
+
+    return True
+
+
+async def _measure(services: Services) -> None:
+    """Sets the gauges: what is pending, since when, and what lies in the two side queues."""
+    telemetry.poison_holds(await services.poison.depth())
+    telemetry.rejected_holds(await services.rejected.depth())
+
+    now, limit = services.clock(), COUNT_LIMIT // len(BUCKETS)
+    found = await asyncio.gather(*(services.ledger.requested(b, limit) for b in BUCKETS))
+    times = [requested_at for bucket in found for requested_at in bucket]
+    oldest_age = max(0.0, (now - min(times, default=now)).total_seconds())
+    telemetry.pending(len(times), oldest_age)
