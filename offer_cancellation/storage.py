@@ -6,13 +6,14 @@ may. Whatever a storage call raises leaves here as a StorageError: the SDKs also
 index and attribute errors when an answer is odd.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
+from azure.core.pipeline.transport import AioHttpTransport, AsyncHttpTransport
 from azure.data.tables.aio import TableClient
 from azure.storage.queue import QueueMessage
 from azure.storage.queue.aio import QueueClient
@@ -27,6 +28,7 @@ PAGE = 32  # messages, the most that one request may ask for
 
 # Three tries of 10 s: an outage must show within an invocation, not outlive its lease.
 _PATIENCE: dict[str, Any] = {"retry_total": 2, "connection_timeout": 10, "read_timeout": 10}
+_MakeTransport = Callable[..., AsyncHttpTransport[Any, Any]]
 _OWN = (StorageError, LostUpdateError, UnreadableRecordError)
 _OUTAGES = (401, 403, 404, 408, 429)  # besides 5xx and what has no status at all
 _REFUSED_TEXT = (400, 413)  # what a queue cannot hold
@@ -179,9 +181,20 @@ class PoisonQueue:
         await self._client.close()
 
 
-def queue_client(settings: Settings, credentials: Credentials, name: str) -> QueueClient:
+def queue_client(
+    settings: Settings,
+    credentials: Credentials,
+    name: str,
+    transport: _MakeTransport = AioHttpTransport,
+) -> QueueClient:
     """A queue of the `CANCEL_STORAGE` account."""
-    options = {**_PATIENCE, "initial_backoff": 1, "increment_base": 1, "random_jitter_range": 1}
+    options: dict[str, Any] = {
+        **_PATIENCE,
+        "transport": transport(**_PATIENCE),
+        "initial_backoff": 1,
+        "increment_base": 1,
+        "random_jitter_range": 1,
+    }
     if settings.storage:
         return QueueClient.from_connection_string(settings.storage, name, **options)
 
@@ -193,9 +206,15 @@ def queue_client(settings: Settings, credentials: Credentials, name: str) -> Que
     )
 
 
-def ledger_table(settings: Settings, credentials: Credentials) -> TableClient:
+def ledger_table(
+    settings: Settings, credentials: Credentials, transport: _MakeTransport = AioHttpTransport
+) -> TableClient:
     """The ledger's table in the `CANCEL_STORAGE` account."""
-    options = {**_PATIENCE, "retry_backoff_factor": 0.5}
+    options: dict[str, Any] = {
+        **_PATIENCE,
+        "transport": transport(**_PATIENCE),
+        "retry_backoff_factor": 0.5,
+    }
     if settings.storage:
         return TableClient.from_connection_string(
             settings.storage, settings.ledger_table, **options
