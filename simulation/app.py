@@ -25,7 +25,7 @@ from simulation.transports import AzureTransport, Exchange
 
 QUEUE_HOST, TABLE_HOST = "simulated.queue.example", "simulated.table.example"
 REQUESTS, OUTCOMES, TABLE = "cancel-requests", "cancel-outcomes", "cancellations"
-POISON = f"{REQUESTS}-poison"
+POISON, REJECTED = f"{REQUESTS}-poison", f"{REQUESTS}-rejected"
 
 
 @cache

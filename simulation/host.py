@@ -49,7 +49,7 @@ class HostSettings:
         batch = queues.get("batchSize", 16)
         return cls(
             batch, queues.get("newBatchThreshold", batch // 2), retry,
-            queues.get("maxDequeueCount", 5),
+            min(queues.get("maxDequeueCount", 5), 5),
         )  # fmt: skip
 
 

@@ -225,13 +225,9 @@ class World:
         earliest = self.ledger.earliest_due()
         return (
             (earliest is not None and earliest <= stamp)
-            or any(m.visible_at <= self.now() for m in self.given_up())
+            or any(m.visible_at <= self.now() for m in self.queues.messages(POISON))
             or (bool(self.edited) and any(map(self.ledger.breaks_rule_one, self.ledger.records)))
         )
-
-    def given_up(self) -> list[Message]:
-        """What the poison queue holds. TODAY: the app's own originals are there, too, for good."""
-        return [m for m in self.queues.messages(POISON) if "operatoinId" not in m.text]
 
     # The run.
 
@@ -294,7 +290,7 @@ class World:
             self.fail("the simulation itself", f"{error!r}")
 
     def _is_settled(self) -> bool:
-        is_quiet = not self.queues.messages(REQUESTS) and not self.given_up()
+        is_quiet = not self.queues.messages(REQUESTS) and not self.queues.messages(POISON)
         last = max((a.at + sum(a.repeats) for a in self.plan.asked), default=0.0)
         return (
             is_quiet

@@ -1,7 +1,6 @@
 """No rule: counts the rare things that are seen from outside, so that a run can say what it met."""
 
-from simulation.app import OUTCOMES, POISON, REQUESTS
-from simulation.events import event_of
+from simulation.app import POISON, REQUESTS
 from simulation.invariants import Invariant, Step
 from simulation.ledger_view import Row
 from simulation.loop import Gate
@@ -33,12 +32,10 @@ class Counted(Invariant):
 
     def on_put(self, queue: str, message: Message) -> None:
         """Messages that the host gave up, that the timer put back, events of the dead."""
-        if queue == POISON and "operatoinId" not in message.text:
+        if queue == POISON:
             self.world.count("a message given up by the host")
         if queue == REQUESTS and "expiresAt" in message.text and "requestId" in message.text:
             self.world.count("a message put back by the timer")
-        if queue == OUTCOMES:
-            event_of(message.text)
 
     def on_arrival(self, call: Call) -> None:
         """Requests that come when nobody waits any more; refused writers; empty pages."""

@@ -2,7 +2,6 @@
 
 from simulation.app import OUTCOMES
 from simulation.events import event_of
-from simulation.host import HostSettings
 from simulation.invariants import Invariant, Step
 from simulation.storage.queues import Message
 from simulation.storage.tables import Change
@@ -10,8 +9,6 @@ from simulation.storage.tables import Change
 
 class Outbox(Invariant):
     """Rule 2: the due row is the outbox, in both functions."""
-
-    _is_so = HostSettings.read().tries == 5  # noqa: PLR2004 - TODAY: until then the message was it
 
     def on_put(self, queue: str, message: Message) -> None:
         """Remembers whose event was sent."""
@@ -27,7 +24,7 @@ class Outbox(Invariant):
             record = ledger.records.get(digest)
             if record is None or not record.is_final or record.offer in self.world.edited:
                 continue
-            if self._is_so and not ledger.due[digest] and record.request_id not in sent:
+            if not ledger.due[digest] and record.request_id not in sent:
                 self.world.fail(
                     "the due row is the outbox",
                     f"a {record.status} record has neither a due row nor an event",

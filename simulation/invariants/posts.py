@@ -8,7 +8,6 @@ the next attempt looks first.
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from simulation.host import HostSettings
 from simulation.invariants import Invariant, Step
 from simulation.network import Call, Fate, Invocation
 from simulation.storage.tables import Change
@@ -17,9 +16,6 @@ _AGAIN = (401, 408, 429)
 _GRACE = (400, 404, 409)  # after an uncertain attempt these may be the first POST's doing
 _SLACK = 6.0  # seconds that clocks may be apart, and a call's way
 _SERVER_ERROR, _TIME_OUT = 500, 408
-# TODAY: until the amended contract is built, these alone are uncertain.
-_IS_AMENDED = HostSettings.read().tries == 5  # noqa: PLR2004
-_UNCERTAIN_TODAY = (500, 502, 504)
 
 
 @dataclass(slots=True)
@@ -101,8 +97,6 @@ class Posts(Invariant):
         if earlier.seen is None:
             return earlier.failed != "NotConnectedError"
         status = earlier.seen.status
-        if not _IS_AMENDED:
-            return status in _UNCERTAIN_TODAY
         return status == _TIME_OUT or status >= _SERVER_ERROR
 
     def _has_looked(self, name: str, invocation: Invocation) -> None:
