@@ -1,6 +1,8 @@
 """What a seed decides before its world begins: who is there, what is asked for, what may fail."""
 
 from dataclasses import dataclass
+from hashlib import sha256
+from itertools import count
 from random import Random
 
 from simulation.api import Manners
@@ -21,10 +23,7 @@ class Asked:
     repeats: tuple[float, ...] = ()  # sent again so many seconds later
     expires_in: float | None = None
 
-    @property
-    def request_id(self) -> str | None:
-        """The id that the producer gives it."""
-        return None if self.kind == "anonymous" else f"id-{self.offer}"
+    request_id: str | None = None  # that the producer gives it
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +41,17 @@ class Plan:
     asked: tuple[Asked, ...]
     deadline_hours: int
     page: int  # entities on a page of the table service
+    buckets: str  # the partitions that its requests are in
 
     @property
     def lease(self) -> float:
         """As the contract has it."""
         return 3 * self.api_timeout + 15
+
+
+def bucket(request_id: str) -> str:
+    """The partition of a request, as the contract has it."""
+    return sha256(request_id.encode()).hexdigest()[0]
 
 
 def make(chance: Chance) -> Plan:
@@ -55,6 +60,7 @@ def make(chance: Chance) -> Plan:
     skew = dice.choice([0.0, 0.5, 2.0])
     faults_end = dice.choice([120.0, 600.0, 600.0, 1800.0])
     count = dice.choice([1, 1, 1, 2, 2, 3])
+    buckets = dice.choice(["0123456789abcdef", "3", "7c", "e1"])
     return Plan(
         seed=chance.seed,
         machines=dice.choice([1, 2, 2, 3]),
@@ -64,13 +70,14 @@ def make(chance: Chance) -> Plan:
         grace=dice.choice([60, 600]),
         faults_end=faults_end,
         token_lifetime=dice.choice([700.0, 3600.0, 86400.0]),
-        asked=tuple(_asked(dice, number, faults_end) for number in range(count)),
+        asked=tuple(_asked(dice, number, faults_end, buckets) for number in range(count)),
         deadline_hours=dice.choice([1, 2, 2, 4]),
         page=dice.choice([1, 2, 1000]),
+        buckets=buckets,
     )
 
 
-def _asked(dice: Random, number: int, faults_end: float) -> Asked:
+def _asked(dice: Random, number: int, faults_end: float, buckets: str) -> Asked:
     kind = dice.choice(["plain"] * 5 + ["anonymous", "guarded", "short", "invalid"])
     seconds = dice.choice([0.0, 5.0, 45.0, 200.0])
     manners = Manners(
@@ -81,8 +88,12 @@ def _asked(dice: Random, number: int, faults_end: float) -> Asked:
         idle=dice.choice([400, 404, 409]),
         is_dated=dice.random() < 0.7,  # noqa: PLR2004
     )
+    names = (f"id-{number}-{again}" for again in count())
     return Asked(
         offer=f"offer-{number}",
+        request_id=None
+        if kind == "anonymous"
+        else next(name for name in names if bucket(name) in buckets),
         manners=manners,
         at=dice.uniform(0, faults_end / 4),
         kind=kind,

@@ -130,7 +130,10 @@ def _chunks(first: int, seeds: int) -> Iterator[tuple[int, int]]:
 
 
 def _run(first: int, end: int, without: frozenset[str]) -> list[Result]:
-    gc.disable()  # a collection in the midst of a seed would not come at the same step again
+    if gc.isenabled():  # a collection in the midst of a seed would not come at the same step again
+        gc.disable()
+        gc.collect()
+        gc.freeze()
     results = []
     for seed in range(first, end):
         try:

@@ -22,7 +22,7 @@ from offer_cancellation.clock import whole_milliseconds
 from simulation import api as portal
 from simulation import faults, identity, invariants, plan
 from simulation.api import Api
-from simulation.app import OUTCOMES, POISON, QUEUE_HOST, REQUESTS, TABLE_HOST, App, environment
+from simulation.app import OUTCOMES, POISON, QUEUE_HOST, REQUESTS, TABLE_HOST, App, environment, only_partitions
 from simulation.app import settings as app_settings
 from simulation.chance import Chance
 from simulation.host import HostSettings, Machine
@@ -108,6 +108,7 @@ class World:
         self.timer = Timer(self, chance.of("timer"))
         self.faults = faults.chosen(self, without)
         self.invariants = invariants.all_of(self)
+        self.queues.is_good_id = lambda name: plan.bucket(f"msg-{name}") in given.buckets
         self._observe()
         self.loop.set_exception_handler(self._unexpected)
 
@@ -355,8 +356,9 @@ class World:
 def run(seed: int, *, without: frozenset[str] = frozenset(), given: Plan | None = None) -> Result:
     """Runs one seed; `without` names faults that are left out."""
     chance = Chance(seed)
-    with repeatable(chance), environment(), sealed():
-        world = World(given or plan.make(chance), chance, without=without)
+    given = given or plan.make(chance)
+    with repeatable(chance), environment(), only_partitions(given.buckets), sealed():
+        world = World(given, chance, without=without)
         result = Result(seed, faults=tuple(fault.name for fault in world.faults))
         with _clock_of(world):
             try:

@@ -43,6 +43,7 @@ class Queues:
         self._now = now
         self._queues: dict[str, Queue] = {}
         self._numbers = 0
+        self.is_good_id: Callable[[str], bool] = lambda _id: True
         self.was_put: Callable[[str, Message], None] = lambda _queue, _message: None
         self.was_moved: Callable[[str, Message], None] = lambda _queue, _message: None
         self.was_deleted: Callable[[str, Message], None] = lambda _queue, _message: None
@@ -65,7 +66,7 @@ class Queues:
         """Inserts a message. Raises RefusedError."""
         queue, now = self._existing(name), self._now()
         message = Message(
-            str(UUID(int=self._number())), text, now, now + lifetime, now + hidden, self._receipt()
+            self._new_id(), text, now, now + lifetime, now + hidden, self._receipt()
         )
         queue.messages[message.id] = message
         self.was_put(name, message)
@@ -136,6 +137,11 @@ class Queues:
         if name not in self._queues:
             raise RefusedError(404, "QueueNotFound")
         return self._queues[name]
+
+    def _new_id(self) -> str:
+        while not self.is_good_id(name := str(UUID(int=self._number()))):
+            pass
+        return name
 
     def _number(self) -> int:
         self._numbers += 1
