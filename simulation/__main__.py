@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from simulation.faults import kinds
-from simulation.run import many, one, report
+from simulation.run import brief, many, one, report
 
 SEEDS, SECONDS = 10_000, 600.0
 
@@ -19,10 +19,13 @@ def main() -> int:
     parser.add_argument(
         "--without", default="", help=f"faults to leave out: {', '.join(k.name for k in kinds())}"
     )
+    parser.add_argument("--brief", action="store_true", help="one line for what failed first")
     given = parser.parse_args()
     without = frozenset(filter(None, given.without.split(",")))
     if given.seed is not None:
         return one(given.seed, without)
+    if given.brief:
+        return brief(many(given.first, given.seeds, given.seconds, without))
     return report(many(given.first, given.seeds, given.seconds, without), without)
 
 

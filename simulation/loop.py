@@ -8,6 +8,7 @@ dead owner's never run again, not even their `finally` blocks, as after a `kill 
 import asyncio
 import heapq
 import sys
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from contextvars import Context, ContextVar, copy_context
@@ -25,7 +26,6 @@ _FORBIDDEN = frozenset(
         "socket.sendto",
         "subprocess.Popen",
         "os.fork",
-        "time.sleep",
         "_thread.start_new_thread",
     }
 )
@@ -239,7 +239,13 @@ def sealed() -> Iterator[None]:
         _Guard.installed = True
 
     before, _Guard.active = _Guard.active, True
+    sleep, time.sleep = time.sleep, _refuse_to_sleep
     try:
         yield
     finally:
+        time.sleep = sleep
         _Guard.active = before
+
+
+def _refuse_to_sleep(_seconds: float) -> NoReturn:
+    raise OutsideWorldError("the simulated code caused time.sleep")

@@ -113,6 +113,13 @@ def report(total: Total, without: frozenset[str] = frozenset()) -> int:
     return 0
 
 
+def brief(total: Total) -> int:
+    """Prints which seed failed first, in one line; the exit status."""
+    for result in sorted(total.failed, key=lambda failed: failed.seed)[:1]:
+        print(f"FAILED seed {result.seed} of {total.seeds}: {result.violation}")
+    return 1 if total.failed else 0
+
+
 def one(seed: int, without: frozenset[str] = frozenset()) -> int:
     """Runs one seed and tells its story; the exit status."""
     result = world.run(seed, without=without)
