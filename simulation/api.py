@@ -155,9 +155,7 @@ class Api:
             item["error"] = {"code": "CancelFailed", "message": "too late"}
         return item
 
-    def _json(
-        self, status: int, body: object, headers: dict[str, str] | None = None
-    ) -> Response:
+    def _json(self, status: int, body: object, headers: dict[str, str] | None = None) -> Response:
         date = format_datetime(datetime.fromtimestamp(self._now(), UTC), usegmt=True)
         return Response(
             status,

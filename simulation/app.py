@@ -76,7 +76,7 @@ def only_partitions(names: str) -> Iterator[None]:
 
 
 @cache
-def _ssl_context() -> Any:  # noqa: ANN401 - ssl's own; nothing is ever encrypted with it
+def _ssl_context() -> Any:
     return httpx.create_ssl_context()
 
 

@@ -16,4 +16,4 @@ class Chance:
     def of(self, purpose: str) -> Random:
         """The stream for a purpose, from its beginning."""
         digest = hashlib.blake2b(f"{self.seed}/{purpose}".encode(), digest_size=8).digest()
-        return Random(int.from_bytes(digest))  # noqa: S311 - to be repeated, not to be secret
+        return Random(int.from_bytes(digest))

@@ -206,7 +206,7 @@ class Machine:
                 await self._give_up(message)
                 return
             await self.invoke("message", lambda app: app.handle(message), about)
-        except Exception as error:  # noqa: BLE001 - the host knows that it failed, not how
+        except Exception as error:
             world.note(self.name, f"fails with {type(error).__name__}", about)
             if message.dequeue_count >= self._settings.tries:
                 await self._give_up(message)
@@ -230,9 +230,7 @@ class Machine:
 
     def _renewed(self, message: Message) -> None:
         queues = self._world.queues
-        message.receipt = queues.update(
-            REQUESTS, message.id, message.receipt, HIDDEN, None
-        ).receipt
+        message.receipt = queues.update(REQUESTS, message.id, message.receipt, HIDDEN, None).receipt
 
     async def _give_up(self, message: Message) -> None:
         world = self._world

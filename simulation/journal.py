@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 STORY_LINES = 60
+READS = "reads"  # what ticks read: told in no story
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Journal:
         """The steps that concern these offers and ids, and what happened to the world meanwhile."""
         chosen = [e for e in self.entries if e.about in abouts]
         if not chosen:
-            chosen = [e for e in self.entries if not e.about][-STORY_LINES:]
+            chosen = [e for e in self.entries if e.about != READS][-STORY_LINES:]
         else:
             first, last = chosen[0].at, chosen[-1].at
             around = [e for e in self.entries if not e.about and first - 60 <= e.at <= last]

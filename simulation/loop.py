@@ -71,7 +71,7 @@ class _Task(asyncio.Task[Any]):
 
     _numbers = count()
 
-    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as asyncio's
+    def __init__(self, *args: Any, **options: Any) -> None:
         self._number = next(_Task._numbers)
         super().__init__(*args, **options)
 
@@ -98,9 +98,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Virtual seconds since the beginning."""
         return self._now
 
-    def spawn(
-        self, coroutine: Coroutine[Any, Any, Any], owner: Owner | None
-    ) -> asyncio.Task[Any]:
+    def spawn(self, coroutine: Coroutine[Any, Any, Any], owner: Owner | None) -> asyncio.Task[Any]:
         """Starts a task that belongs to the owner; None: to the world itself."""
         context = Context() if owner is None else owner.context.copy()
         return self.create_task(coroutine, context=context)
@@ -131,29 +129,32 @@ class VirtualLoop(asyncio.BaseEventLoop):
             if not task.done():
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
                 try:
-                    task.get_coro().close()  # type: ignore[union-attr]
-                except BaseException:  # noqa: BLE001, S110 - of a world that has ended
+                    task.get_coro().close()
+                except BaseException:
                     pass
         self._ready.clear()
         self._scheduled.clear()  # type: ignore[attr-defined]
         self.tasks.clear()
 
-    def run_in_executor(self, *_: object) -> NoReturn:  # type: ignore[override]
+    def run_in_executor(self, *_: object) -> NoReturn:
         """Refused: threads are outside of the simulated world."""
         raise OutsideWorldError("a thread was about to be used")
 
-    def call_soon_threadsafe(self, *_: object, **__: object) -> NoReturn:  # type: ignore[override]
+    def call_soon_threadsafe(self, *_: object, **__: object) -> NoReturn:
         """Refused, likewise."""
         raise OutsideWorldError("a thread was about to be used")
 
     def _make_task(
-        self, loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any  # noqa: ANN401
+        self,
+        loop: asyncio.AbstractEventLoop,
+        coroutine: Any,
+        **options: Any,
     ) -> asyncio.Task[Any]:
         task = _Task(coroutine, loop=loop, **options)
         self.tasks.append(task)
         return task
 
-    def _asyncgen_finalizer_hook(self, agen: Any) -> None:  # noqa: ANN401 - as asyncio's
+    def _asyncgen_finalizer_hook(self, agen: Any) -> None:
         self._asyncgens.discard(agen)  # type: ignore[attr-defined]
         if not self._is_over:
             self.create_task(agen.aclose())
@@ -173,7 +174,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         handle = ready[place]
         ready[place] = ready[-1]
         ready.pop()
-        if handle._cancelled:  # type: ignore[attr-defined]
+        if handle._cancelled:
             return
 
         owner = handle._context.get(OWNER)  # type: ignore[attr-defined]
@@ -247,5 +248,5 @@ def sealed() -> Iterator[None]:
         _Guard.active = before
 
 
-def _refuse_to_sleep(_seconds: float) -> NoReturn:
+def _refuse_to_sleep(_seconds: object) -> NoReturn:
     raise OutsideWorldError("the simulated code caused time.sleep")

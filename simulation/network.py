@@ -73,6 +73,7 @@ class Network:
         self._chance = chance
         self._world = Context()
         self._count = 0
+        self.acting: Call | None = None  # whose request a service acts on just now
         self.services: dict[str, tuple[str, Service]] = {}
         self.deciders: list[Callable[[Call, Fate], None]] = []
         self.on_sent: list[Callable[[Call], None]] = []
@@ -118,38 +119,42 @@ class Network:
             raise NotConnectedError(fate.refused)
 
         waiting: asyncio.Future[Response] = self._loop.create_future()
-
-        def break_off() -> None:
-            if not waiting.done():
-                waiting.set_exception(BrokenOffError())
-
-        def reply(response: Response) -> None:
-            if not waiting.done():
-                waiting.set_result(response)
-
-        def arrive() -> None:
-            if fate.lost_request:
-                if fate.reset:
-                    break_off()
-                return
-
-            if fate.instead is not None:
-                response = fate.instead
-            else:
-                call.arrived_at = self._loop.time()
-                call.response = response = service(call.request)
-                for observe in self.on_arrival:
-                    observe(call)
-                if fate.afterwards is not None:
-                    response = fate.afterwards(response)
-
-            if not fate.lost_reply:
-                self._later(fate.reply_seconds, reply, response)
-            elif fate.reset:
-                self._later(fate.reply_seconds, break_off)
-
-        self._later(fate.request_seconds, arrive)
+        self._later(fate.request_seconds, self._arrive, call, fate, service, waiting)
         return await waiting
+
+    def _arrive(
+        self, call: Call, fate: Fate, service: Service, waiting: asyncio.Future[Response]
+    ) -> None:
+        """The request is there, or lost on its way."""
+        if fate.lost_request:
+            if fate.reset:
+                _break_off(waiting)
+            return
+
+        response = fate.instead or self._act(call, fate, service)
+        if not fate.lost_reply:
+            self._later(fate.reply_seconds, _reply, waiting, response)
+        elif fate.reset:
+            self._later(fate.reply_seconds, _break_off, waiting)
+
+    def _act(self, call: Call, fate: Fate, service: Service) -> Response:
+        call.arrived_at = self._loop.time()
+        self.acting = call
+        call.response = service(call.request)
+        self.acting = None
+        for observe in self.on_arrival:
+            observe(call)
+        return fate.afterwards(call.response) if fate.afterwards else call.response
 
     def _later(self, seconds: float, act: Callable[..., None], *arguments: object) -> None:
         self._loop.call_at(self._loop.time() + seconds, act, *arguments, context=self._world)
+
+
+def _reply(waiting: asyncio.Future[Response], response: Response) -> None:
+    if not waiting.done():
+        waiting.set_result(response)
+
+
+def _break_off(waiting: asyncio.Future[Response]) -> None:
+    if not waiting.done():
+        waiting.set_exception(BrokenOffError())

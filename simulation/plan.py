@@ -86,7 +86,7 @@ def _asked(dice: Random, number: int, faults_end: float, buckets: str) -> Asked:
         end=dice.choice(["canceled"] * 5 + ["failed", "completed"]),
         missing=dice.choice([0.0, 0.0, 20.0]),
         idle=dice.choice([400, 404, 409]),
-        is_dated=dice.random() < 0.7,  # noqa: PLR2004
+        is_dated=dice.random() < 0.7,
     )
     names = (f"id-{number}-{again}" for again in count())
     return Asked(

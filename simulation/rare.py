@@ -1,4 +1,4 @@
-"""The rare things that a run has to reach: one that is never reached is a hole in the simulation."""
+"""What a run has to reach although it is rare: what it never reached is a hole in it."""
 
 RARE = (
     "a lost reply recognised",

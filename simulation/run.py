@@ -63,14 +63,18 @@ def many(
     end, last = time.monotonic() + seconds, time.monotonic()
     with ProcessPoolExecutor(processes or os.cpu_count()) as pool:
         chunks = _chunks(first, seeds)
-        running = {pool.submit(_run, *chunk, without) for chunk, _ in zip(chunks, range(4), strict=False)}
+        running = {
+            pool.submit(_run, *chunk, without) for chunk, _ in zip(chunks, range(4), strict=False)
+        }
         while running:
             done, running = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 for result in future.result():
                     total.add(result)
             if not total.failed and time.monotonic() < end:
-                following = (pool.submit(_run, *c, without) for c, _ in zip(chunks, done, strict=False))
+                following = (
+                    pool.submit(_run, *c, without) for c, _ in zip(chunks, done, strict=False)
+                )
                 running |= set(following)
             if time.monotonic() - last > _EVERY:
                 last = time.monotonic()

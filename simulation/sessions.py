@@ -21,14 +21,15 @@ BROKEN_OFF = b"\0broken off"  # at the end of a body: the connection went before
 class Session:
     """A session of the simulated network; `httpx_aiohttp` calls it to get at it."""
 
-    def __init__(self, exchange: Exchange, **options: Any) -> None:  # noqa: ANN401 - aiohttp's own
+    def __init__(self, exchange: Exchange, **options: Any) -> None:
         self._exchange = exchange
         self._traces: list[aiohttp.TraceConfig] = options.get("trace_configs", [])
 
     def __call__(self) -> Self:
+        """Itself: what `httpx_aiohttp` asks for before each request."""
         return self
 
-    def request(self, method: str, url: str, **options: Any) -> "_Pending":  # noqa: ANN401
+    def request(self, method: str, url: str, **options: Any) -> "_Pending":
         """Sends a request once it is entered."""
         return _Pending(self, method, url, options)
 
@@ -92,5 +93,5 @@ class _Received:
         """Nothing to close."""
 
 
-def _key(host: str) -> Any:  # noqa: ANN401 - aiohttp's own, of which only the host is shown
+def _key(host: str) -> Any:
     return aiohttp.client_reqrep.ConnectionKey(host, 443, True, True, None, None, None)

@@ -32,7 +32,7 @@ class AzureTransport(AsyncHttpTransport[Any, Any]):
         self._exchange = exchange
         self._read_timeout = read_timeout
 
-    async def send(self, request: Any, **options: Any) -> Any:  # noqa: ANN401 - two generations
+    async def send(self, request: Any, **options: Any) -> Any:
         """Sends one request. Raises azure.core.exceptions.AzureError."""
         seconds = options.get("read_timeout", self._read_timeout)
         try:
@@ -93,7 +93,7 @@ class _Received:
         """Nothing to close."""
 
 
-def _of_azure(request: Any) -> Request:  # noqa: ANN401 - two generations
+def _of_azure(request: Any) -> Request:
     body = request.content if hasattr(request, "content") else request.body
     body = body.encode() if isinstance(body, str) else body or b""
     headers = {name.lower(): value for name, value in request.headers.items()}

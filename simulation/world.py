@@ -22,12 +22,21 @@ from offer_cancellation.clock import whole_milliseconds
 from simulation import api as portal
 from simulation import faults, identity, invariants, plan
 from simulation.api import Api
-from simulation.app import OUTCOMES, POISON, QUEUE_HOST, REQUESTS, TABLE_HOST, App, environment, only_partitions
+from simulation.app import (
+    OUTCOMES,
+    POISON,
+    QUEUE_HOST,
+    REQUESTS,
+    TABLE_HOST,
+    App,
+    environment,
+    only_partitions,
+)
 from simulation.app import settings as app_settings
 from simulation.chance import Chance
 from simulation.host import HostSettings, Machine
 from simulation.identity import Identity
-from simulation.journal import Journal
+from simulation.journal import READS, Journal
 from simulation.ledger_view import LedgerView
 from simulation.loop import Owner, VirtualLoop, WaitsForEverError, sealed
 from simulation.network import Call, Fate, Invocation, Network
@@ -164,7 +173,7 @@ class World:
 
         async def exchange(
             request: Request, leaves: Callable[[], Awaitable[None]] | None = None
-        ) -> Any:  # noqa: ANN401 - Network's own
+        ) -> Any:
             return await self.network.exchange(owner, request, leaves)
 
         def clock() -> datetime:
@@ -307,8 +316,8 @@ class World:
         self.queues.was_put = self._put
         self.queues.was_moved = lambda _queue, _message: self._wake()
         network = self.network
-        network.on_sent.append(lambda call: [i.on_sent(call) for i in self.invariants])
-        network.on_arrival.append(lambda call: [i.on_arrival(call) for i in self.invariants])
+        network.on_sent.append(self._call_sent)
+        network.on_arrival.append(self._call_arrived)
         network.on_seen.append(self._seen)
 
     def _committed(self, changes: list[Change]) -> None:
@@ -327,18 +336,28 @@ class World:
             invariant.on_put(queue, message)
         self._wake()
 
+    def _call_sent(self, call: Call) -> None:
+        for invariant in self.invariants:
+            invariant.on_sent(call)
+
+    def _call_arrived(self, call: Call) -> None:
+        for invariant in self.invariants:
+            invariant.on_arrival(call)
+
     def _seen(self, call: Call, fate: Fate) -> None:
         about = call.invocation.about if call.invocation else ""
         if call.service == "api":
             parts = call.request.path.split("/")
-            about = parts[5] if len(parts) > 5 else ""  # noqa: PLR2004
+            about = parts[5] if len(parts) > 5 else ""
             outcome = call.seen.status if call.seen else call.failed
             acted = "" if call.arrived_at is not None else ", never arrived"
-            self.note(call.owner.name, f"{call.request.method} {parts[-1]}: {outcome}{acted}", about)
+            self.note(
+                call.owner.name, f"{call.request.method} {parts[-1]}: {outcome}{acted}", about
+            )
         elif fate.notes:
             outcome = call.seen.status if call.seen else call.failed
             is_read = call.invocation is None or call.invocation.kind == "tick"
-            about = about or ("reads" if is_read and call.request.method == "GET" else "")
+            about = about or (READS if is_read and call.request.method == "GET" else "")
             self.note(call.owner.name, f"{call.target}: {outcome} ({', '.join(fate.notes)})", about)
         for invariant in self.invariants:
             invariant.on_seen(call, fate)
@@ -348,17 +367,27 @@ class World:
             self._changed.set_result(None)
 
     def _page(self, dice: random.Random) -> int:
-        if self.is_calm or self.plan.page > 2:  # noqa: PLR2004
+        if self.is_calm or self.plan.page > 2:
             return 1000
         return dice.randint(0, self.plan.page)
 
 
-def run(seed: int, *, without: frozenset[str] = frozenset(), given: Plan | None = None) -> Result:
-    """Runs one seed; `without` names faults that are left out."""
+def run(
+    seed: int,
+    *,
+    without: frozenset[str] = frozenset(),
+    given: Plan | None = None,
+    script: Callable[[World], None] = lambda _world: None,
+) -> Result:
+    """Runs one seed; `without` names faults that are left out.
+
+    A `script` prepares the world for a scenario of its own, beside or in place of its faults.
+    """
     chance = Chance(seed)
     given = given or plan.make(chance)
     with repeatable(chance), environment(), only_partitions(given.buckets), sealed():
         world = World(given, chance, without=without)
+        script(world)
         result = Result(seed, faults=tuple(fault.name for fault in world.faults))
         with _clock_of(world):
             try:
@@ -374,9 +403,8 @@ def run(seed: int, *, without: frozenset[str] = frozenset(), given: Plan | None 
                 world.loop.drop_everything()
                 world.loop.close()
     result.counts = world.counts
-    if world.violation is not None:
-        result.violation = str(world.violation)
-        result.story = world.journal.story(world.abouts)
+    result.violation = str(world.violation or "")
+    result.story = world.journal.story(world.abouts)
     return result
 
 

@@ -40,9 +40,7 @@ def kinds() -> tuple[type[Fault], ...]:
         kind
         for module in modules
         for kind in vars(module).values()
-        if isinstance(kind, type)
-        and issubclass(kind, Fault)
-        and kind.__module__ == module.__name__
+        if isinstance(kind, type) and issubclass(kind, Fault) and kind.__module__ == module.__name__
     ]
     return tuple(sorted(found, key=lambda kind: kind.name))
 

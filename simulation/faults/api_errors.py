@@ -1,4 +1,4 @@
-"""Answers of the API that say nothing of what it did: 401, 408, 429, 5xx, before or after acting."""
+"""Answers of the API that do not tell what it did: 401, 408, 429, 5xx, before or after acting."""
 
 from random import Random
 from typing import TYPE_CHECKING
@@ -29,10 +29,10 @@ class ApiErrors(Fault):
             return
         status = self.chance.choice([401, 408, 429, 429, 500, 502, 503, 504])
         headers = dict(_HTML)
-        if status in (429, 503) and self.chance.random() < 0.5:  # noqa: PLR2004
+        if status in (429, 503) and self.chance.random() < 0.5:
             headers["Retry-After"] = str(self.chance.choice([1, 30, 400]))
         answer = Response(status, headers, b"<html>no</html>")
-        if self.chance.random() < 0.5:  # noqa: PLR2004
+        if self.chance.random() < 0.5:
             fate.instead = answer
             fate.notes.append(f"answered {status} on the way")
         else:

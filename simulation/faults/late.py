@@ -25,7 +25,7 @@ class Late(Fault):
         if self.chance.random() >= self._share:
             return
         seconds = self.chance.choice([3.0, 11.0, 25.0, 130.0])
-        if self.chance.random() < 0.5:  # noqa: PLR2004
+        if self.chance.random() < 0.5:
             fate.request_seconds += seconds
             fate.notes.append(f"arrives {seconds:.0f} s late")
         else:

@@ -34,4 +34,4 @@ class Lost(Fault):
             case _:
                 fate.refused = "refused"
                 fate.notes.append("no connection")
-        fate.reset = self.chance.random() < 0.7  # noqa: PLR2004 - silence costs a whole time-out
+        fate.reset = self.chance.random() < 0.7

@@ -23,14 +23,14 @@ class Outages(Fault):
     def __init__(self, world: "World", chance: Random) -> None:
         super().__init__(world, chance)
         self._away: frozenset[str] = frozenset()
-        self._refuses = chance.random() < 0.5  # noqa: PLR2004
+        self._refuses = chance.random() < 0.5
 
     async def run(self) -> None:
         """Takes services away and brings them back."""
         for _ in range(self.chance.choice([1, 2, 3])):
             await asyncio.sleep(self.chance.uniform(0, self.world.plan.faults_end / 3))
             self._away = frozenset(self.chance.sample(_SERVICES, self.chance.choice([1, 1, 2])))
-            seconds = self.chance.choice([20.0, 100.0, 400.0])
+            seconds = self.chance.choice([20.0, 100.0, 400.0, 900.0])
             self.world.note("world", f"no {', '.join(sorted(self._away))} for {seconds:.0f} s")
             await asyncio.sleep(seconds)
             self._away = frozenset()

@@ -29,7 +29,7 @@ class Pauses(Fault):
         self._left -= 1
         lease = self.world.plan.lease
         seconds = self.chance.choice([15.0, lease + 6, lease + 40, 540.0, 700.0])
-        with_host = self.chance.random() < 0.6  # noqa: PLR2004
+        with_host = self.chance.random() < 0.6
         whole = fate.request_seconds + fate.reply_seconds
         self.world.later(
             self.chance.uniform(0, min(whole, 30) * 1.2),

@@ -30,7 +30,7 @@ class StorageErrors(Fault):
              (403, "AuthorizationFailure")]
         )  # fmt: skip
         answer = Response(status, {"x-ms-error-code": code}, b"")
-        if self.chance.random() < 0.6:  # noqa: PLR2004
+        if self.chance.random() < 0.6:
             fate.instead = answer
             fate.notes.append(f"answered {status} on the way")
         else:

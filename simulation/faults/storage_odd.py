@@ -29,7 +29,7 @@ class StorageOdd(Fault):
         html = Response(200, {"Content-Type": "text/html"}, b"<html>a proxy</html>")
         how = self.chance.choice(["html", "empty", "no etag"])
         fate.notes.append(f"an odd answer: {how}")
-        if how == "html" and self.chance.random() < 0.5:  # noqa: PLR2004
+        if how == "html" and self.chance.random() < 0.5:
             fate.instead = html
             return
 
@@ -37,7 +37,7 @@ class StorageOdd(Fault):
             if how == "html":
                 return html
             if how == "empty":
-                return Response(202 if response.status < 300 else response.status)  # noqa: PLR2004
+                return Response(202 if response.status < 300 else response.status)
             headers = {k: v for k, v in response.headers.items() if k.lower() != "etag"}
             body = b"\r\n".join(
                 line for line in response.body.split(b"\r\n") if not line.startswith(b"ETag")

@@ -23,7 +23,7 @@ class Tokens(Fault):
 
     def decide(self, call: Call, fate: Fate) -> None:
         """Spoils an answer of the identity endpoint."""
-        if call.service == "identity" and self.chance.random() < 0.1:  # noqa: PLR2004
+        if call.service == "identity" and self.chance.random() < 0.1:
             status = self.chance.choice([200, 400, 500])
             fate.instead = Response(status, {"Content-Type": "application/json"}, b"{}")
             fate.notes.append(f"no token: {status}")

@@ -1,39 +1,50 @@
 """No rule: counts the rare things that are seen from outside, so that a run can say what it met."""
 
-from simulation.app import POISON, REQUESTS
+from typing import TYPE_CHECKING
+
+from simulation.app import OUTCOMES, POISON, REQUESTS
+from simulation.events import event_of
 from simulation.invariants import Invariant, Step
 from simulation.ledger_view import Row
-from simulation.loop import Gate
+from simulation.loop import Gate, Owner
 from simulation.network import Call, Fate, Invocation
 from simulation.storage.queues import Message
 from simulation.storage.tables import Change
 
-_CREATED, _CONFLICT, _GONE = 201, (404, 409, 412), 404
+if TYPE_CHECKING:
+    from simulation.world import World
+
+_REFUSED = (404, 409, 412)
 
 
 class Counted(Invariant):
     """Looks on, and counts."""
 
-    _lost: set[bytes]
-    _dead: dict[str, str]
+    def __init__(self, world: "World") -> None:
+        super().__init__(world)
+        self._lost_bodies: set[bytes] = set()
+        self._enders: dict[str, Owner | None] = {}  # who wrote a final record, by request id
+        self._reporters: dict[str, Owner | None] = {}  # who sent its first event
 
     def on_commit(self, changes: list[Change], steps: list[Step]) -> None:
-        """Take-overs, put-backs, uncertain ends; where a dead claimer had got to."""
+        """Take-overs, uncertain ends; where a dead claimer had got to."""
         for before, after in steps:
             if after is None:
                 continue
-            if before is not None and before.status == "submitting" == after.status:
-                if before.columns.get("LeaseUntil") != after.columns.get("LeaseUntil"):
-                    self.world.count("a take-over of a dead claimer")
-                    self._where_it_died(before)
-            if after.is_final and after.columns.get("Uncertain"):
-                if before is None or not before.is_final:
+            if before is not None and _is_taken_over(before, after):
+                self.world.count("a take-over of a dead claimer")
+                self._where_it_died(before)
+            if after.is_final and (before is None or not before.is_final):
+                self._enders[after.request_id] = self._actor()
+                if after.columns.get("Uncertain"):
                     self.world.count("an uncertain end")
 
     def on_put(self, queue: str, message: Message) -> None:
         """Messages that the host gave up, that the timer put back, events of the dead."""
         if queue == POISON:
             self.world.count("a message given up by the host")
+        if queue == OUTCOMES:
+            self._event(event_of(message.text).request_id)
         if queue == REQUESTS and "expiresAt" in message.text and "requestId" in message.text:
             self.world.count("a message put back by the timer")
 
@@ -56,23 +67,37 @@ class Counted(Invariant):
 
     def on_seen(self, call: Call, fate: Fate) -> None:
         """Replies that were lost although the service had acted; fresh tokens; the dead."""
-        acted = call.response is not None and call.response.status < 300  # noqa: PLR2004
+        acted = call.response is not None and call.response.status < 300
         is_lost = call.seen is None or fate.afterwards is not None
-        if call.service == "api" and call.request.method == "POST":
-            if acted and is_lost:
-                self.world.count("a POST acted on whose answer was lost")
+        if call.service == "api" and call.request.method == "POST" and acted and is_lost:
+            self.world.count("a POST acted on whose answer was lost")
         if call.service == "table" and call.request.path == "/$batch" and acted and is_lost:
-            self._lost_bodies().add(call.request.body)
+            self._lost_bodies.add(call.request.body)
         if call.service == "api" and call.invocation is not None:
             earlier = [c for c in call.invocation.calls if c.service == "api"][:-1]
-            if earlier and earlier[-1].seen and earlier[-1].seen.status == 401:  # noqa: PLR2004
+            if earlier and earlier[-1].seen and earlier[-1].seen.status == 401:
                 if earlier[-1].request.bearer != call.request.bearer:
                     self.world.count("a 401 and a fresh token")
 
+    def _event(self, request_id: str) -> None:
+        """Whose work somebody else has to finish."""
+        if request_id in self._reporters:
+            if _is_dead(self._reporters[request_id]):
+                self.world.count("a worker dead between event and due row")
+        elif _is_dead(self._enders.get(request_id)):
+            self.world.count("a worker dead between record and event")
+        self._reporters[request_id] = self._actor()
+
+    def _actor(self) -> Owner | None:
+        acting = self.world.network.acting
+        return acting.owner if acting else None
+
     def _batch(self, call: Call) -> None:
-        assert call.response is not None  # noqa: S101 - looked at by the caller
-        is_refused = any(f" {status} ".encode() in call.response.body for status in _CONFLICT)
-        if call.request.body in self._lost_bodies():
+        assert call.response is not None
+        if b"EntityAlreadyExists" in call.response.body:
+            self.world.count("a claim that meets a record")
+        is_refused = any(f" {status} ".encode() in call.response.body for status in _REFUSED)
+        if call.request.body in self._lost_bodies:
             self.world.count("a write repeated after its reply was lost")
             if is_refused:
                 self.world.count("a lost reply recognised")
@@ -104,6 +129,11 @@ class Counted(Invariant):
         place = "POST and record" if posts else "claim and POST"
         self.world.count(f"a worker dead between {place}")
 
-    def _lost_bodies(self) -> set[bytes]:
-        found: set[bytes] = self.__dict__.setdefault("_bodies", set())
-        return found
+
+def _is_taken_over(before: Row, after: Row) -> bool:
+    is_claim = before.status == after.status == "submitting"
+    return is_claim and before.columns.get("LeaseUntil") != after.columns.get("LeaseUntil")
+
+
+def _is_dead(owner: Owner | None) -> bool:
+    return owner is not None and owner.gate is Gate.DEAD

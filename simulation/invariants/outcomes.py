@@ -1,9 +1,14 @@
 """An event says what the record says, and every repeat of it says the same."""
 
+from typing import TYPE_CHECKING
+
 from simulation.app import OUTCOMES
 from simulation.events import Event, event_of
 from simulation.invariants import Invariant
 from simulation.storage.queues import Message
+
+if TYPE_CHECKING:
+    from simulation.world import World
 
 _OF_MESSAGES = ("InvalidRequest", "RequestIdReused", "InternalError")
 _COLUMNS = {
@@ -20,6 +25,11 @@ _COLUMNS = {
 class Outcomes(Invariant):
     """Reads each event as it is put on the queue."""
 
+    def __init__(self, world: "World") -> None:
+        super().__init__(world)
+        self._known: dict[str, Event] = {}
+        self._ids_of_invalid: dict[str, str] = {}
+
     def on_put(self, queue: str, message: Message) -> None:
         """Compares the event with the record and with earlier ones."""
         if queue != OUTCOMES:
@@ -27,11 +37,14 @@ class Outcomes(Invariant):
         event = event_of(message.text)
         about = event.offer
         self.world.note("outcomes", f"the event {event.status}", about)
-        known: dict[str, Event] = self.__dict__.setdefault("_events", {})
         key = event.id if event.code in _OF_MESSAGES else event.request_id
-        earlier = known.setdefault(key, event)
+        earlier = self._known.setdefault(key, event)
         if earlier is not event:
             self.world.count("an event sent again")
+        if event.code == "InvalidRequest":
+            ids = self._ids_of_invalid.setdefault(about, event.id)
+            if ids != event.id:
+                self.world.fail("one id for one text", f"{ids} and {event.id}", about)
         if (earlier.source, earlier.id, earlier.status) != (event.source, event.id, event.status):
             text = f"{earlier.id} says {earlier.status}, {event.id} says {event.status}"
             self.world.fail("one id, one status", text, about)

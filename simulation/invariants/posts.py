@@ -7,10 +7,14 @@ the next attempt looks first.
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from simulation.invariants import Invariant, Step
 from simulation.network import Call, Fate, Invocation
 from simulation.storage.tables import Change
+
+if TYPE_CHECKING:
+    from simulation.world import World
 
 _AGAIN = (401, 408, 429)
 _GRACE = (400, 404, 409)  # after an uncertain attempt these may be the first POST's doing
@@ -28,6 +32,10 @@ class _Offer:
 class Posts(Invariant):
     """Follows every cancel call of every offer."""
 
+    def __init__(self, world: "World") -> None:
+        super().__init__(world)
+        self._offers: defaultdict[str, _Offer] = defaultdict(_Offer)
+
     def on_commit(self, changes: list[Change], steps: list[Step]) -> None:
         """A claim that another worker takes over."""
         for before, after in steps:
@@ -36,19 +44,19 @@ class Posts(Invariant):
             if before.status != "submitting" or after.status != "submitting":
                 continue
             if before.columns.get("LeaseUntil") != after.columns.get("LeaseUntil"):
-                self._of(after.offer).taken_over.append(self.world.loop.time())
+                self._offers[after.offer].taken_over.append(self.world.loop.time())
 
     def on_seen(self, call: Call, fate: Fate) -> None:
         """An answer that was changed on its way, or an odd one, explains anything."""
         if call.service == "api" and (fate.afterwards or fate.instead or fate.lost_reply):
-            self._of(_offer_of(call)).spoilt.add(call.number)
+            self._offers[_offer_of(call)].spoilt.add(call.number)
 
     def on_sent(self, call: Call) -> None:
         """Judges a cancel call as it leaves."""
         if call.service != "api" or call.request.method != "POST":
             return
         name, invocation = _offer_of(call), call.invocation
-        offer = self._of(name)
+        offer = self._offers[name]
         if invocation is None or invocation.paused:
             if offer.posts:
                 self.world.count("a late POST of a frozen process")
@@ -84,9 +92,7 @@ class Posts(Invariant):
         )
         if seen.status in _GRACE and follows and earlier.invocation is not call.invocation:
             return
-        self.world.fail(
-            "no unexplained POST", f"the one before was answered {seen.status}", name
-        )
+        self.world.fail("no unexplained POST", f"the one before was answered {seen.status}", name)
 
     def _is_uncertain(self, offer: _Offer, earlier: Call, invocation: Invocation) -> bool:
         """Whether the earlier POST may have arrived without an answer that was written down."""
@@ -108,10 +114,6 @@ class Posts(Invariant):
         if not any(look.seen is not None for look in looks):
             self.world.fail("no second POST without a look", "an attempt is uncertain", name)
         self.world.count("a look before a POST")
-
-    def _of(self, name: str) -> _Offer:
-        offers: defaultdict[str, _Offer] = self.__dict__.setdefault("_offers", defaultdict(_Offer))
-        return offers[name]
 
 
 def _offer_of(call: Call) -> str:

@@ -60,14 +60,10 @@ class Queues:
         self._existing(name)
         del self._queues[name]
 
-    def put(
-        self, name: str, text: str, hidden: float = 0, lifetime: float = WEEK
-    ) -> Message:
+    def put(self, name: str, text: str, hidden: float = 0, lifetime: float = WEEK) -> Message:
         """Inserts a message. Raises RefusedError."""
         queue, now = self._existing(name), self._now()
-        message = Message(
-            self._new_id(), text, now, now + lifetime, now + hidden, self._receipt()
-        )
+        message = Message(self._new_id(), text, now, now + lifetime, now + hidden, self._receipt())
         queue.messages[message.id] = message
         self.was_put(name, message)
         return message

@@ -1,4 +1,4 @@
-"""The Table service's HTTP face: what `azure-data-tables` sends, answered as Azurite answers it."""
+"""The Table service's HTTP face: answers what `azure-data-tables` sends as Azurite does."""
 
 import json
 import re
@@ -173,6 +173,4 @@ def _body(value: object) -> bytes:
 def _error(refused: RefusedError, prefix: str = "") -> Response:
     message = {"lang": "en-US", "value": prefix + _MESSAGES[refused.code]}
     body = _body({"odata.error": {"code": refused.code, "message": message}})
-    return Response(
-        refused.status, {"x-ms-error-code": refused.code, "Content-Type": _JSON}, body
-    )
+    return Response(refused.status, {"x-ms-error-code": refused.code, "Content-Type": _JSON}, body)

@@ -16,7 +16,7 @@ from azure.storage.queue.aio import QueueClient
 from hypothesis import strategies as st
 
 PARTITION = "a"
-_BEFORE = 'W/"datetime\'2000-01-01T00%3A00%3A00.0000000Z\'"'  # an ETag that no row has
+_BEFORE = "W/\"datetime'2000-01-01T00%3A00%3A00.0000000Z'\""  # an ETag that no row has
 
 row_keys = st.sampled_from(["due-1", "due-2", "request-1", "it's"])
 values = st.fixed_dictionaries(
@@ -192,7 +192,12 @@ async def _outcome(call: Callable[..., Awaitable[object]], arguments: list[Any])
     try:
         return await call(*arguments)
     except TableTransactionError as error:
-        return type(error).__name__, error.status_code, str(error.error_code), error.index
+        return (
+            type(error).__name__,
+            error.status_code,
+            str(getattr(error, "error_code", "")),
+            error.index,
+        )
     except HttpResponseError as error:
         code = getattr(error, "error_code", None)
         return type(error).__name__, error.status_code, str(code)

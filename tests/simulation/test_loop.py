@@ -3,10 +3,10 @@
 import asyncio
 import socket
 import time
-from random import Random
 
 import pytest
 
+from simulation.chance import Chance
 from simulation.loop import OutsideWorldError, Owner, VirtualLoop, WaitsForEverError, sealed
 
 HOUR = 3600.0
@@ -22,7 +22,7 @@ def _run(loop: VirtualLoop, main: object) -> object:
 
 def test_time_jumps_to_the_next_timer() -> None:
     """A sleep of an hour takes no time, and the loop's clock has gone on by an hour."""
-    loop, began = VirtualLoop(Random(1)), time.monotonic()
+    loop, began = VirtualLoop(Chance(1).of("order")), time.monotonic()
 
     async def main() -> float:
         await asyncio.sleep(HOUR)
@@ -33,7 +33,7 @@ def test_time_jumps_to_the_next_timer() -> None:
 
 
 def _order(seed: int) -> list[int]:
-    loop, seen = VirtualLoop(Random(seed)), list[int]()
+    loop, seen = VirtualLoop(Chance(seed).of("order")), list[int]()
 
     async def note(number: int) -> None:
         await asyncio.sleep(0)
@@ -54,7 +54,7 @@ def test_the_same_seed_gives_the_same_order() -> None:
 
 def test_a_dead_owner_never_runs_again() -> None:
     """A kill drops an owner between two awaits: not even its `finally` runs."""
-    loop, owner, seen = VirtualLoop(Random(1)), Owner("it"), list[str]()
+    loop, owner, seen = VirtualLoop(Chance(1).of("order")), Owner("it"), list[str]()
 
     async def work() -> None:
         try:
@@ -75,7 +75,7 @@ def test_a_dead_owner_never_runs_again() -> None:
 
 def test_a_frozen_owner_goes_on_when_it_thaws() -> None:
     """What was due while an owner was frozen runs when it goes on, and not before."""
-    loop, owner, woke = VirtualLoop(Random(1)), Owner("it"), list[float]()
+    loop, owner, woke = VirtualLoop(Chance(1).of("order")), Owner("it"), list[float]()
 
     async def work() -> None:
         await asyncio.sleep(10)
@@ -95,7 +95,7 @@ def test_a_frozen_owner_goes_on_when_it_thaws() -> None:
 
 def test_waiting_for_ever_is_noticed() -> None:
     """Nothing ready and no timer: whoever waits would wait for ever."""
-    loop = VirtualLoop(Random(1))
+    loop = VirtualLoop(Chance(1).of("order"))
 
     async def main() -> None:
         await loop.create_future()
@@ -109,7 +109,7 @@ async def _connect() -> None:
 
 
 async def _sleep() -> None:
-    time.sleep(0.01)  # noqa: ASYNC251 - the very thing that is refused
+    time.sleep(0.01)
 
 
 async def _thread() -> None:
@@ -119,6 +119,6 @@ async def _thread() -> None:
 @pytest.mark.parametrize("reach", [_connect, _sleep, _thread])
 def test_the_world_is_sealed(reach: object) -> None:
     """Sockets, sleeps and threads are refused, with their names."""
-    loop = VirtualLoop(Random(1))
+    loop = VirtualLoop(Chance(1).of("order"))
     with sealed(), pytest.raises(OutsideWorldError):
         _run(loop, reach())  # type: ignore[operator]

@@ -16,7 +16,7 @@ from simulation.storage.queues import Queues
 from simulation.storage.table_service import TableService
 from simulation.storage.tables import Tables
 from simulation.transports import AzureTransport
-from simulation.wire import Request, Response
+from simulation.wire import Request, Response, Service
 from tests.simulation.operations import QueueRun, TableRun, queue_operations, table_operations
 
 _names = (f"compared{number}" for number in count())
@@ -25,7 +25,10 @@ _SLOW = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 def _simulated(page: int) -> dict[str, Any]:
     tables, queues = Tables(time.time), Queues(time.time)
-    services = {"table": TableService(tables, lambda: page), "queue": QueueService(queues)}
+    services: dict[str, Service] = {
+        "table": TableService(tables, lambda: page),
+        "queue": QueueService(queues),
+    }
 
     async def exchange(request: Request) -> Response:
         return services[request.host.split(".")[1]](request)
@@ -72,13 +75,14 @@ async def test_a_missing_table_is_named_so(azurite: Azurite) -> None:
     name = next(_names)
     real = TableServiceClient.from_connection_string(azurite.connection_string, retry_total=0)
     client = TableClient.from_connection_string(_CONNECTION, name, **_simulated(1))
+    operations: list[tuple[Any, ...]] = [
+        ("get", "due-1"),
+        ("query", "PartitionKey eq 'a'", None, None),
+        ("write", ("create", "due-1", {})),
+        ("write", ("delete", "due-1", None)),
+        ("batch", [("create", "due-1", {})]),
+    ]
     async with real, client:
         there, here = TableRun(real.get_table_client(name)), TableRun(client)
-        for operation in (
-            ("get", "due-1"),
-            ("query", "PartitionKey eq 'a'", None, None),
-            ("write", ("create", "due-1", {})),
-            ("write", ("delete", "due-1", None)),
-            ("batch", [("create", "due-1", {})]),
-        ):
+        for operation in operations:
             assert await there.outcome(operation) == await here.outcome(operation), operation
