@@ -139,8 +139,8 @@ class Machine:
 
     async def invoke(self, kind: str, run: Callable[[App], Awaitable[None]], about: str) -> None:
         """Runs a function in the worker. Raises what it raises, or WorkerDiedError."""
-        while self.app is None or self.worker.gate is Gate.DEAD:
-            await asyncio.sleep(RESTART_WORKER)
+        if self.app is None or self.worker.gate is Gate.DEAD:
+            await asyncio.sleep(2 * RESTART_WORKER)  # the next worker is there by then
 
         invocation = self._world.invocation(kind, self.worker, about)
         if self.worker.gate is Gate.FROZEN:
@@ -206,7 +206,7 @@ class Machine:
                 await self._give_up(message)
                 return
             await self.invoke("message", lambda app: app.handle(message), about)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a host knows that it failed, not how
             world.note(self.name, f"fails with {type(error).__name__}", about)
             if message.dequeue_count >= self._settings.tries:
                 await self._give_up(message)

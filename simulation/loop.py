@@ -10,7 +10,7 @@ import heapq
 import sys
 import time
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import Context, ContextVar, copy_context
 from enum import Enum, auto
 from itertools import count
@@ -128,10 +128,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         for task in self.tasks:
             if not task.done():
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
-                try:
+                with suppress(BaseException):  # of a world that has ended
                     task.get_coro().close()
-                except BaseException:
-                    pass
         self._ready.clear()
         self._scheduled.clear()  # type: ignore[attr-defined]
         self.tasks.clear()

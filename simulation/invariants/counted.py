@@ -10,6 +10,7 @@ from simulation.loop import Gate, Owner
 from simulation.network import Call, Fate, Invocation
 from simulation.storage.queues import Message
 from simulation.storage.tables import Change
+from simulation.wire import Response
 
 if TYPE_CHECKING:
     from simulation.world import World
@@ -56,14 +57,14 @@ class Counted(Invariant):
         if call.response is None:
             return
         if call.service == "table" and call.request.path == "/$batch":
-            self._batch(call)
+            self._batch(call, call.response)
         if call.service == "table" and call.request.path.endswith("()"):
             has_more = "x-ms-continuation-nextpartitionkey" in call.response.headers
             if has_more and b'"RowKey"' not in call.response.body:
                 world.count("a page without rows")
-        if call.request.method == "GET" and call.request.path.startswith(f"/{POISON}/messages"):
-            if b"<MessageText>" in call.response.body and "peekonly" not in call.request.query:
-                world.count("a message taken from the poison queue")
+        is_of_poison = call.request.path.startswith(f"/{POISON}/messages")
+        if is_of_poison and b"<PopReceipt>" in call.response.body:
+            world.count("a message taken from the poison queue")
 
     def on_seen(self, call: Call, fate: Fate) -> None:
         """Replies that were lost although the service had acted; fresh tokens; the dead."""
@@ -74,10 +75,16 @@ class Counted(Invariant):
         if call.service == "table" and call.request.path == "/$batch" and acted and is_lost:
             self._lost_bodies.add(call.request.body)
         if call.service == "api" and call.invocation is not None:
-            earlier = [c for c in call.invocation.calls if c.service == "api"][:-1]
-            if earlier and earlier[-1].seen and earlier[-1].seen.status == 401:
-                if earlier[-1].request.bearer != call.request.bearer:
-                    self.world.count("a 401 and a fresh token")
+            self._token(call, call.invocation)
+
+    def _token(self, call: Call, invocation: Invocation) -> None:
+        """Whether a call is repeated with another token after a 401."""
+        *_, earlier, _ = [None, *(c for c in invocation.calls if c.service == "api")]
+        was_refused = (
+            earlier is not None and earlier.seen is not None and earlier.seen.status == 401
+        )
+        if earlier is not None and was_refused and earlier.request.bearer != call.request.bearer:
+            self.world.count("a 401 and a fresh token")
 
     def _event(self, request_id: str) -> None:
         """Whose work somebody else has to finish."""
@@ -92,17 +99,16 @@ class Counted(Invariant):
         acting = self.world.network.acting
         return acting.owner if acting else None
 
-    def _batch(self, call: Call) -> None:
-        assert call.response is not None
-        if b"EntityAlreadyExists" in call.response.body:
+    def _batch(self, call: Call, response: Response) -> None:
+        if b"EntityAlreadyExists" in response.body:
             self.world.count("a claim that meets a record")
-        is_refused = any(f" {status} ".encode() in call.response.body for status in _REFUSED)
+        is_refused = any(f" {status} ".encode() in response.body for status in _REFUSED)
         if call.request.body in self._lost_bodies:
             self.world.count("a write repeated after its reply was lost")
             if is_refused:
                 self.world.count("a lost reply recognised")
         invocation = call.invocation
-        if is_refused and b"HTTP/1.1 412" in call.response.body and invocation is not None:
+        if is_refused and b"HTTP/1.1 412" in response.body and invocation is not None:
             if invocation.paused:
                 self.world.count("a late writer refused")
             if invocation.kind == "tick" and self._other_tick(invocation):
