@@ -170,7 +170,12 @@ class Submission:
     async def _accept(self, claim: Claim, decision: Accept, now: datetime) -> None:
         next_poll = self._services.backoff.until(now, 0, decision.retry_after)
         accepted = transitions.accepted(
-            claim.current, now, next_poll, decision.http_status, decision.location
+            claim.current,
+            now,
+            next_poll,
+            decision.http_status,
+            decision.location,
+            operation_status=decision.operation_status,
         )
         await self._services.ledger.save(claim.stored, accepted)
         self._log_step("cancel.accepted", accepted)

@@ -16,7 +16,6 @@ from datetime import datetime
 from functools import partial
 from http import HTTPStatus
 from http.cookiejar import CookieJar
-from typing import Any
 from urllib.parse import quote
 
 import aiohttp
@@ -257,7 +256,7 @@ class Portal:
 class _NoCookies(CookieJar):
     """Keeps no cookie, and never reads one: httpx would send them all back."""
 
-    def extract_cookies(self, response: Any, request: Any) -> None:  # noqa: ANN401
+    def extract_cookies(self, response: object, request: object) -> None:
         """Leaves the cookies of an answer alone."""
 
 
