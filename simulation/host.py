@@ -141,6 +141,8 @@ class Machine:
         """Runs a function in the worker. Raises what it raises, or WorkerDiedError."""
         if self.app is None or self.worker.gate is Gate.DEAD:
             await asyncio.sleep(2 * RESTART_WORKER)  # the next worker is there by then
+        if self.app is None:
+            raise WorkerDiedError
 
         invocation = self._world.invocation(kind, self.worker, about)
         if self.worker.gate is Gate.FROZEN:
