@@ -17,6 +17,7 @@ from simulation.wire import Request, Response
 
 HOST = "api.simulated"
 URL = f"https://{HOST}"
+ELSEWHERE = "elsewhere.simulated"  # another origin, which no token may reach
 RESOURCE = "https://cloudpartner.azure.com"
 VERSION = "api-version=2017-10-31"
 PUBLISHER = "contoso"
@@ -43,7 +44,7 @@ class Operation:
 class Manners:
     """How the API treats one offer, by the seed."""
 
-    accepts: str = "200"  # 200, 202 location, 202 body, 202 bare, or a definitive 4xx
+    accepts: str = "200"  # 200, 202 location, body, bare or elsewhere, a definitive 4xx
     seconds: float = 0.0  # from the cancel call until the operation has ended
     end: str = "canceled"
     missing: float = 0.0  # seconds in which a new location is not yet found
@@ -119,7 +120,10 @@ class Api:
         path = f"/api/publishers/{PUBLISHER}/offers/{offer.name}/operations/{operation.id}"
         location = f"{path}?{VERSION}"
         body = location if manners.accepts == "202 body" else {"message": "in progress"}
-        headers = {"Location": location} if manners.accepts == "202 location" else {}
+        headers = {
+            "202 location": {"Location": location},
+            "202 elsewhere": {"Location": f"https://{ELSEWHERE}{location}"},
+        }.get(manners.accepts, {})
         return self._json(202, body, headers)
 
     def _list(self, offer: Offer, *, only_running: bool) -> Response:

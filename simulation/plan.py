@@ -9,7 +9,17 @@ from simulation.api import Manners
 from simulation.chance import Chance
 
 EPOCH = 1_935_000_000.0  # seconds: April 2031, so that a wall clock's time is seen at once
-_ANSWERS = ("200", "200", "202 location", "202 location", "202 body", "202 bare", "403", "409")
+_ANSWERS = (
+    "200",
+    "200",
+    "202 location",
+    "202 location",
+    "202 body",
+    "202 bare",
+    "202 elsewhere",
+    "403",
+    "409",
+)
 
 
 @dataclass(frozen=True, slots=True)

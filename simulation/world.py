@@ -46,7 +46,7 @@ from simulation.storage.queues import Message, Queues
 from simulation.storage.table_service import TableService
 from simulation.storage.tables import Change, Tables
 from simulation.timer import Timer
-from simulation.wire import Request
+from simulation.wire import Request, Response
 
 T = TypeVar("T")
 
@@ -106,6 +106,7 @@ class World:
             QUEUE_HOST: ("queue", QueueService(self.queues)),
             TABLE_HOST: ("table", table_service),
             portal.HOST: ("api", self.api),
+            portal.ELSEWHERE: ("elsewhere", lambda _request: Response(200)),
             identity.HOST: ("identity", self.identity),
         }
         self._changed: asyncio.Future[None] | None = None

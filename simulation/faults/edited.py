@@ -1,4 +1,4 @@
-"""Rows that a hand edits: due rows that go missing, a second one, a record's columns."""
+"""Rows that a hand edits: a due row that goes missing, or a second one."""
 
 import asyncio
 
@@ -21,9 +21,16 @@ class Edited(Fault):
         if not pending or self.world.is_calm:
             return
         record = self.chance.choice(sorted(pending, key=lambda r: r.digest))
-        key = (record.digest[0], f"request-{record.digest}")
+        bucket = record.digest[0]
         self.world.edited.add(record.offer)
-        self.world.note("a hand", "removes its due row", record.offer)
         self.world.count("a row edited")
-        writes = [Write("delete", (key[0], due), {}) for due in sorted(ledger.due[record.digest])]
+        if self.chance.random() < 0.6:
+            self.world.note("a hand", "removes its due row", record.offer)
+            due = sorted(ledger.due[record.digest])
+            writes = [Write("delete", (bucket, name), {}) for name in due]
+        else:
+            self.world.note("a hand", "adds a due row", record.offer)
+            name = f"due-20310101T000000000Z-{record.digest}"
+            row = {"PartitionKey": bucket, "RowKey": name}
+            writes = [Write("replace", (bucket, name), row)]
         self.world.tables.write(TABLE, writes)
