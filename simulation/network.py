@@ -95,12 +95,14 @@ class Network:
         fate = Fate(0.002 + 0.02 * self._chance.random(), 0.002 + 0.02 * self._chance.random())
         for decide in self.deciders:
             decide(call, fate)
-        for observe in self.on_sent:
-            observe(call)
-
         try:
-            if leaves is not None and not fate.refused:
+            if fate.refused:
+                await asyncio.sleep(fate.request_seconds)
+                raise NotConnectedError(fate.refused)
+            if leaves is not None:
                 await leaves()
+            for observe in self.on_sent:
+                observe(call)
             call.seen = await self._carry(call, fate, service)
         except (BrokenOffError, NotConnectedError) as error:
             call.failed = f"{type(error).__name__}"
@@ -114,10 +116,6 @@ class Network:
         return call.seen
 
     async def _carry(self, call: Call, fate: Fate, service: Service) -> Response:
-        if fate.refused:
-            await asyncio.sleep(fate.request_seconds)
-            raise NotConnectedError(fate.refused)
-
         waiting: asyncio.Future[Response] = self._loop.create_future()
         self._later(fate.request_seconds, self._arrive, call, fate, service, waiting)
         return await waiting
