@@ -96,9 +96,7 @@ class Network:
         for decide in self.deciders:
             decide(call, fate)
         try:
-            if fate.refused:
-                await asyncio.sleep(fate.request_seconds)
-                raise NotConnectedError(fate.refused)
+            await _connect(fate)
             if leaves is not None:
                 await leaves()
             for observe in self.on_sent:
@@ -146,6 +144,12 @@ class Network:
 
     def _later(self, seconds: float, act: Callable[..., None], *arguments: object) -> None:
         self._loop.call_at(self._loop.time() + seconds, act, *arguments, context=self._world)
+
+
+async def _connect(fate: Fate) -> None:
+    if fate.refused:
+        await asyncio.sleep(fate.request_seconds)
+        raise NotConnectedError(fate.refused)
 
 
 def _reply(waiting: asyncio.Future[Response], response: Response) -> None:
