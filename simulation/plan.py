@@ -94,7 +94,7 @@ def _asked(dice: Random, number: int, faults_end: float, buckets: str) -> Asked:
         accepts=dice.choice(_ANSWERS),
         seconds=seconds,
         end=dice.choice(["canceled"] * 5 + ["failed", "completed"]),
-        missing=dice.choice([0.0, 0.0, 20.0]),
+        missing=dice.choice([0.0, 0.0, 50.0]),
         idle=dice.choice([400, 404, 409]),
         is_dated=dice.random() < 0.7,
     )

@@ -14,7 +14,7 @@ from simulation.faults import kinds
 from simulation.rare import RARE
 from simulation.world import Result
 
-_CHUNK = 8  # seeds that a process takes at a time
+_CHUNK = 4  # seeds that a process takes at a time
 _EVERY = 10.0  # seconds from one line of progress to the next
 
 
