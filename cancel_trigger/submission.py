@@ -23,7 +23,7 @@ from offer_cancellation.errors import (
 from offer_cancellation.ledger.record import Record
 from offer_cancellation.next_step import NextStep, next_step
 from offer_cancellation.outcome import report, write_end
-from offer_cancellation.rejection import reject
+from offer_cancellation.rejection import Rejection, reject
 from offer_cancellation.request import (
     CancelRequest,
     InvalidRequest,
@@ -101,8 +101,7 @@ class Submission:
         elif claim.record.status.is_final:  # it came after its deadline
             await self._report_inserted(claim.record)
         else:
-            self._log_step("cancel.claimed", claim.record)
-            await self._submit(claim.record)
+            await self._submit(claim.record, "cancel.claimed")
 
     def _has_no_id_of_its_own(self, request: CancelRequest) -> bool:
         return request.request_id == f"msg-{self._message.id}"
@@ -150,12 +149,12 @@ class Submission:
                 lease_seconds = self._services.settings.lease_seconds
                 taken = transitions.taken_over(record, now, lease_seconds)
                 taken = await self._services.ledger.save(record, taken)
-                self._log_step("cancel.taken_over", taken)
-                await self._submit(taken)
+                await self._submit(taken, "cancel.taken_over")
 
-    async def _submit(self, record: Record) -> None:
-        """Makes one attempt under the claim, and writes down its result."""
+    async def _submit(self, record: Record, how: str) -> None:
+        """Makes one attempt under the claim just written, and writes down its result."""
         self._claim = claim = Claim.of(record)
+        self._log_step(how, record)
         decision = await claim.attempt(self._services)
 
         now = self._services.clock()
@@ -223,15 +222,15 @@ class Submission:
     async def _reject(
         self, what: CancelRequest | InvalidRequest, error: Error, status: Status = Status.REJECTED
     ) -> None:
-        await reject(
-            self._services,
+        rejection = Rejection(
             text=self._message.text,
             inserted_at=self._message.inserted_at,
+            message_id=self._message.id,
             what=what,
             error=error,
             status=status,
-            message_id=self._message.id,
         )
+        await reject(self._services, rejection)
 
     # A bug.
 
@@ -253,8 +252,12 @@ class Submission:
             if self.is_kept_by_the_ledger:
                 return
             raise
-        except LostUpdateError:  # another writer has the request now
+        except (LostUpdateError, UnreadableRecordError):  # the record is not this invocation's
             return
+        except Exception as second:  # noqa: BLE001 - as with the first, its text stays here
+            self.log("cancel.bug", logging.ERROR, **log.fault_fields(second))
+            if self._owes_event:
+                return
 
         text = f"{type(bug).__name__} on delivery {self._message.deliveries}"
         raise InvocationError(text) from None  # the bug's own text may quote the message

@@ -17,7 +17,7 @@ from typing import Any, Self
 from azure.core.credentials import AccessToken
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import AzureError
-from azure.core.pipeline.transport import AioHttpTransport, AsyncHttpTransport
+from azure.core.pipeline.transport import AsyncHttpTransport
 from azure.identity.aio import ManagedIdentityCredential
 
 from offer_cancellation import log, telemetry
@@ -168,7 +168,7 @@ class Credentials:
 
     def __init__(
         self,
-        transport: Callable[..., AsyncHttpTransport[Any, Any]] = AioHttpTransport,
+        transport: AsyncHttpTransport[Any, Any] | None = None,
         clock: Callable[[], float] = steady_time,
     ) -> None:
         self._transport = transport
@@ -178,12 +178,12 @@ class Credentials:
     def of(self, client_id: str | None) -> SteadyCredential:
         """The managed identity with that client id; None: the system-assigned one."""
         if client_id not in self._by_client_id:
-            patience: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 10}
             identity = ManagedIdentityCredential(
                 client_id=client_id,
+                connection_timeout=5,
+                read_timeout=10,
                 retry_total=2,
-                transport=self._transport(**patience),
-                **patience,
+                transport=self._transport,
             )
             self._by_client_id[client_id] = SteadyCredential(identity, self._clock)
 

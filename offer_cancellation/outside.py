@@ -7,16 +7,16 @@ from typing import Any
 
 import aiohttp
 import httpx
-from azure.core.pipeline.transport import AioHttpTransport, AsyncHttpTransport
+from azure.core.pipeline.transport import AsyncHttpTransport
 
 from offer_cancellation.credential import steady_time
 
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """Makers of transports and sessions, and the clock of tokens (seconds since the epoch)."""
+    """What carries requests, and the clock of tokens (seconds since the epoch)."""
 
-    azure_transport: Callable[..., AsyncHttpTransport[Any, Any]] = AioHttpTransport
+    azure: AsyncHttpTransport[Any, Any] | None = None  # None: each client makes its own
     session: Callable[..., aiohttp.ClientSession] = aiohttp.ClientSession
     ssl_context: Callable[[], ssl.SSLContext] = httpx.create_ssl_context
     steady_clock: Callable[[], float] = steady_time

@@ -5,6 +5,7 @@ worst.
 """
 
 import logging
+from dataclasses import dataclass
 from datetime import datetime
 
 from offer_cancellation import log, telemetry
@@ -16,39 +17,53 @@ from offer_cancellation.status import Error, Status
 logger = logging.getLogger(__name__)
 
 
-async def reject(  # noqa: PLR0913 - what is known of the message, by name
-    services: Services,
-    *,
-    text: str,
-    inserted_at: datetime,
-    what: CancelRequest | InvalidRequest,
-    error: Error,
-    status: Status = Status.REJECTED,
-    message_id: str,
-) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejection:
+    """A message that is to be rejected: its text, what was read of it, and what is wrong."""
+
+    text: str
+    inserted_at: datetime
+    message_id: str
+    what: CancelRequest | InvalidRequest
+    error: Error
+    status: Status = Status.REJECTED
+
+    def refusal(self, now: datetime) -> Refusal:
+        """What its event is built from."""
+        what = self.what
+
+        return Refusal(
+            text=self.text,
+            request_id=what.request_id,
+            publisher_id=what.publisher_id,
+            offer_id=what.offer_id,
+            correlation_id=what.correlation_id or None,
+            traceparent=what.traceparent,
+            requested_at=min(self.inserted_at, now),
+            error=self.error,
+            status=self.status,
+        )
+
+
+async def reject(services: Services, rejection: Rejection) -> None:
     """Reports and keeps the message. Raises StorageError."""
-    now = services.clock()
-    refusal = Refusal(
-        text=text,
-        request_id=what.request_id,
-        publisher_id=what.publisher_id,
-        offer_id=what.offer_id,
-        correlation_id=what.correlation_id or None,
-        traceparent=what.traceparent,
-        requested_at=min(inserted_at, now),
-        error=error,
-        status=status,
-    )
+    await report_rejection(services, rejection)
+    await services.rejected.keep(rejection.text)
+
+
+async def report_rejection(services: Services, rejection: Rejection) -> None:
+    """Sends the event alone. Raises StorageError."""
+    now, what = services.clock(), rejection.what
+    refusal = rejection.refusal(now)
     fields = [fault.field for fault in what.faults] if isinstance(what, InvalidRequest) else None
     log.event(
         logger,
         "cancel.invalid",
         logging.WARNING,
         **refusal.log_fields(),
-        messageId=message_id,
+        messageId=rejection.message_id,
         fields=fields,
     )
-    telemetry.ended(status.value, error.code)
 
     await services.outcomes.send_refusal(refusal, now)
-    await services.rejected.keep(text)
+    telemetry.ended(refusal.status.value, refusal.error.code)

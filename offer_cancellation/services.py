@@ -68,22 +68,23 @@ def make_services(
 ) -> Services:
     """Makes the services for the running event loop."""
     quiet_libraries()
-    credentials = Credentials(outside.azure_transport, outside.steady_clock)
-    transport = outside.azure_transport
+    credentials = Credentials(outside.azure, outside.steady_clock)
     backoff = Backoff(given.backoff_first, given.backoff_max, jitter)
 
     def send_queue(name: str) -> SendQueue:
-        return SendQueue(queue_client(given, credentials, name, transport))
+        return SendQueue(queue_client(given, credentials, name, outside.azure))
 
     return Services(
         settings=given,
         credentials=credentials,
-        ledger=Ledger(ledger_table(given, credentials, transport)),
+        ledger=Ledger(ledger_table(given, credentials, outside.azure)),
         portal=Portal(given, credentials.of(given.api_client_id), backoff, clock, outside),
         outcomes=Outcomes(send_queue(given.outcome_queue), given.source),
         requests=send_queue(given.cancel_queue),
-        rejected=RejectedQueue(queue_client(given, credentials, given.rejected_queue, transport)),
-        poison=PoisonQueue(queue_client(given, credentials, given.poison_queue, transport)),
+        rejected=RejectedQueue(
+            queue_client(given, credentials, given.rejected_queue, outside.azure)
+        ),
+        poison=PoisonQueue(queue_client(given, credentials, given.poison_queue, outside.azure)),
         backoff=backoff,
         clock=clock,
     )

@@ -86,7 +86,7 @@ def ended(status: str, code: str | None) -> None:
 
     The API has codes of its own; each new one is a time series, so only the first are named.
     """
-    code = code or "none"
+    code = without_emails(mask_secrets(code)) if code else "none"
     if code not in _codes and len(_codes) < _MAX_CODES:
         _codes.add(code)
     _requests.add(1, {"status": status, "code": code if code in _codes else "other"})

@@ -24,8 +24,9 @@ from datetime import timedelta
 from offer_cancellation import log, telemetry, transitions
 from offer_cancellation.clock import after, whole_milliseconds
 from offer_cancellation.errors import StorageError, UnreadableRecordError
+from offer_cancellation.ledger.record import Record
 from offer_cancellation.outcome import report
-from offer_cancellation.rejection import reject
+from offer_cancellation.rejection import Rejection, report_rejection
 from offer_cancellation.request import CancelRequest, InvalidRequest, parse, request_id_conflict
 from offer_cancellation.services import Services
 from offer_cancellation.status import Ending, Error, ErrorCode, Status
@@ -64,36 +65,46 @@ class _Adoption:
     async def run(self) -> bool:
         """Whether the copy is settled; else it shows again later."""
         try:
-            await self._hide_longer()
-            await self._settle_or_end()
-            await self._services.poison.delete(self._copy)
+            if await self._hide_longer():
+                await self._settle_or_end()
+                await self._services.poison.delete(self._copy)
         except StorageError as error:
             self._log("adoption.failed", logging.WARNING, **log.fault_fields(error))
+            return False
+        except Exception as bug:  # noqa: BLE001 - it must not keep the other copies
+            self._log("adoption.bug", logging.ERROR, **log.fault_fields(bug))
             return False
 
         return True
 
-    async def _hide_longer(self) -> None:
-        """Before it is read: each time twice as long."""
+    async def _hide_longer(self) -> bool:
+        """Before it is read: each time twice as long. False when another tick has settled it."""
         repeats = min(self._copy.receipts - 1, 16)
-        if repeats:
-            seconds = min(_HIDDEN_SECONDS * 2**repeats, _HIDDEN_MAX_SECONDS)
-            await self._services.poison.hide(self._copy, seconds)
+        if not repeats:
+            return True
+
+        seconds = min(_HIDDEN_SECONDS * 2**repeats, _HIDDEN_MAX_SECONDS)
+
+        return await self._services.poison.hide(self._copy, seconds)
 
     async def _settle_or_end(self) -> None:
-        if self._now - self._inserted_at >= MAX_AGE:
-            await self._keep_and_end(f"not adopted within {MAX_AGE.days} days")
-            return
-
         try:
-            await self._settle()
-        except StorageError:
-            raise
+            if self._now - self._inserted_at >= MAX_AGE:
+                await self._keep_and_end(f"not adopted within {MAX_AGE.days} days")
+                return
+
+            await self._settle_or_end_by_bug()
         except UnreadableRecordError as error:  # the record decides, once somebody can read it
             self._log("ledger.unreadable_record", logging.ERROR, detail=str(error))
+
+    async def _settle_or_end_by_bug(self) -> None:
+        try:
+            await self._settle()
+        except (StorageError, UnreadableRecordError):
+            raise
         except Exception as bug:  # noqa: BLE001 - whatever it is, the message must not get lost
             self._log("adoption.bug", logging.ERROR, **log.fault_fields(bug))
-            await self._keep_and_end(f"an unexpected {type(bug).__name__}; see the logs")
+            await self._keep_and_end(transitions.internal_error(bug).message)
 
     async def _settle(self) -> None:
         request = parse(self._copy.text, self._copy.id)
@@ -101,16 +112,14 @@ class _Adoption:
             await self._reject(request, request.error)
             return
 
-        settings = self._services.settings
-        first = transitions.adopted(request, self._inserted_at, self._now, settings)
-        inserted = await self._services.ledger.insert(first)
+        inserted = await self._services.ledger.insert(self._first_record(request))
         record = inserted.record
         if inserted.is_new:
             self._log("adoption.adopted", logging.WARNING, **record.log_fields())
         elif conflict := request_id_conflict(record, request):
             await self._reject(request, conflict)
         elif record.status.is_final:
-            await self._send(lambda: report(self._services.ledger, self._services.outcomes, record))
+            await self._report(record)
 
     async def _keep_and_end(self, why: str) -> None:
         """Keeps the original, and ends the request as a bug does, unless it has a record."""
@@ -120,15 +129,14 @@ class _Adoption:
             await self._reject(request, error, Status.FAILED)
             return
 
-        services, settings = self._services, self._services.settings
-        await services.rejected.keep(self._copy.text)
-        first = transitions.adopted(request, self._inserted_at, self._now, settings)
-        final = transitions.finished(first, self._now, Ending(Status.FAILED, error))
-        due_at = after(self._now, settings.lease_seconds)
-        inserted = await services.ledger.insert(replace(final, due_at=due_at))
+        ending = Ending(Status.FAILED, error)
+        final = transitions.finished(self._first_record(request), self._now, ending)
+        due_at = after(self._now, self._services.settings.lease_seconds)
+        await self._services.rejected.keep(self._copy.text)
+        inserted = await self._services.ledger.insert(replace(final, due_at=due_at))
         if inserted.is_new:
             telemetry.ended(final.status.value, final.error_code)
-            await self._send(lambda: report(services.ledger, services.outcomes, inserted.record))
+            await self._report(inserted.record)
 
     def _parsed(self) -> CancelRequest | InvalidRequest:
         """The request, as far as it can be read at all."""
@@ -137,20 +145,28 @@ class _Adoption:
         except Exception:  # noqa: BLE001 - it is the bug that brought it here
             return InvalidRequest(faults=(), request_id=f"msg-{self._copy.id}")
 
+    def _first_record(self, request: CancelRequest) -> Record:
+        settings = self._services.settings
+
+        return transitions.adopted(request, self._inserted_at, self._now, settings)
+
     async def _reject(
         self, what: CancelRequest | InvalidRequest, error: Error, status: Status = Status.REJECTED
     ) -> None:
-        await self._send(
-            lambda: reject(
-                self._services,
-                text=self._copy.text,
-                inserted_at=self._inserted_at,
-                what=what,
-                error=error,
-                status=status,
-                message_id=self._copy.id,
-            )
+        rejection = Rejection(
+            text=self._copy.text,
+            inserted_at=self._inserted_at,
+            message_id=self._copy.id,
+            what=what,
+            error=error,
+            status=status,
         )
+        await self._send(lambda: report_rejection(self._services, rejection))
+        await self._services.rejected.keep(rejection.text)
+
+    async def _report(self, record: Record) -> None:
+        services = self._services
+        await self._send(lambda: report(services.ledger, services.outcomes, record))
 
     async def _send(self, send: Callable[[], Awaitable[None]]) -> None:
         """Raises StorageError when it could not be sent: the copy is left."""

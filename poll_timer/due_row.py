@@ -19,7 +19,7 @@ from offer_cancellation.outcome import report, write_end
 from offer_cancellation.request import message_of
 from offer_cancellation.services import Services
 from offer_cancellation.status import Status
-from poll_timer.poll import NotPolled, Poller
+from poll_timer.poll import NotPolled, Polled, Poller
 from poll_timer.sends import Sends
 
 logger = logging.getLogger(__name__)
@@ -44,7 +44,8 @@ class RowResult(StrEnum):
     ORPHAN = "orphan"  # the row has no record
     UNREADABLE = "unreadable"
     LOST = "lost"  # another process was faster
-    BUG = "bug"
+    STORAGE_FAILED = "storage-failed"  # the ledger could not be read or written: still due
+    BUG = "bug"  # still due, too
     TO_POLL = "to-poll"  # left for the lane where polls wait
 
 
@@ -123,24 +124,27 @@ class DueRows:
             result = await self.poller.poll(record)
             if isinstance(result, NotPolled):
                 return RowResult.WAITING
-            if result.record.status.is_final:
-                return await self._end(record, result.record)
+            try:
+                return await self._write_poll(result)
+            except LostUpdateError:
+                await self._count_polls(record, result.record.polls - record.polls)
+                raise
 
-            await self._save_poll(record, result.record)
-            result.log(logger)
+    async def _write_poll(self, polled: Polled) -> RowResult:
+        if polled.record.status.is_final:
+            return await self._end(polled.before, polled.record)
+
+        await self.services.ledger.save(polled.before, polled.record)
+        polled.log(logger)
 
         return RowResult.PENDING
 
-    async def _save_poll(self, before: Record, after: Record) -> None:
-        """Writes a poll's result; where another timer was faster, its GET still counts."""
+    async def _count_polls(self, before: Record, polls: int) -> None:
+        """Another timer was faster: its result stands, and these GETs count all the same."""
         ledger = self.services.ledger
-        try:
-            await ledger.save(before, after)
-        except LostUpdateError:
-            found = await ledger.find(RecordKey.of(before.request_id))
-            if found and found.status is Status.ACCEPTED:
-                await ledger.save(found, transitions.counted(found, after.polls - before.polls))
-            raise
+        found = await ledger.find(RecordKey.of(before.request_id))
+        if found and found.status is Status.ACCEPTED:
+            await ledger.save(found, transitions.counted(found, polls))
 
     async def _put_back(self, record: Record, now: datetime) -> RowResult:
         """Moves the due row on first: a message may be sent twice, but not at each tick."""
@@ -165,12 +169,11 @@ class DueRows:
 
     async def _report(self, record: Record, row: DueRow) -> RowResult:
         """A final record whose row is still there: its event is owed."""
-        if not await self._send_event(record):
-            return RowResult.OWED
-        if not row.is_same_row(due_row(record)):
+        is_sent = await self._send_event(record)
+        if not row.is_same_row(due_row(record)):  # unsent, its own row owes the event
             self.services.ledger.remove_soon(row)
 
-        return RowResult.REPORTED
+        return RowResult.REPORTED if is_sent else RowResult.OWED
 
     async def _send_event(self, record: Record) -> bool:
         """Whether the event is out; otherwise its due row moves on, ever further."""

@@ -1,7 +1,6 @@
-"""Looks after what no due row asks for: missing queues, lost due rows, and the gauges.
+"""Looks after what no due row asks for: lost due rows, and the gauges.
 
-The request queue is made at each tick where it is missing: producers need it before the app does,
-and the host does not make it. The rest costs more, so it is done every five minutes, and within
+That costs much, so it is done at the first tick of a process and then every five minutes, within
 the time that the tick gives it.
 """
 
@@ -21,12 +20,7 @@ COUNT_LIMIT = 5_000  # pending requests that are counted, an equal share of each
 
 
 async def run_maintenance(services: Services) -> int:
-    """Makes the request queue; once a period measures, and restores due rows: how many.
-
-    Raises StorageError.
-    """
-    await services.requests.ensure()
-
+    """Once a period measures, and restores due rows: how many. Raises StorageError."""
     period = int(services.clock().timestamp()) // PERIOD_SECONDS
     key = f"maintenance {period}"
     if not services.reported_once.add(key):

@@ -44,7 +44,8 @@ class Polled:
             log.event(logger, "poll.moved", **fields)
         if self.untrusted:
             log.event(logger, "poll.untrusted_location", **fields, reason=self.untrusted.reason)
-        if news := record.new_reason_fields(before):
+        is_news = record.last_code or before.last_code  # a good answer is none, unless it is new
+        if is_news and (news := record.new_reason_fields(before)):
             log.event(logger, "poll.answer", **fields, **news, isUnderstood=not self.not_understood)
 
 

@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 START_WITHIN = 120.0  # seconds in which polls may begin
 END_WITHIN = 240.0  # seconds after which everything is abandoned
 _MAINTENANCE_SECONDS = 20.0
+_FLUSH_SECONDS = 5.0
 _QUICK_WIDTH = 32  # rows at a time that need no poll
 _ROWS_PER_POLL = 4  # rows held for each poll in flight: their writes go together
 
@@ -87,17 +88,26 @@ class _Tick:
     async def run(self) -> Counter[str]:
         try:
             async with asyncio.timeout_at(self._started + END_WITHIN), asyncio.TaskGroup() as group:
+                group.create_task(self._make_request_queue())
                 group.create_task(self._maintain())
                 group.create_task(self._read_then_adopt(group))
         except TimeoutError:
             log.event(logger, "poll.abandoned", logging.WARNING, cameTo=dict(self._results))
-        await self._services.ledger.flush()
+        await self._flush()
         self._report()
 
         if self._unread:
             raise self._unread[0]
 
         return self._results
+
+    async def _flush(self) -> None:
+        """Rows that are to be removed should be before the host stops this process."""
+        try:
+            async with asyncio.timeout(_FLUSH_SECONDS):
+                await self._services.ledger.flush()
+        except TimeoutError:
+            pass  # a row that stays costs one more event, with the same id
 
     def _report(self) -> None:
         self._results = +self._results  # without zeroes
@@ -139,7 +149,8 @@ class _Tick:
         try:
             result = await self._rows.process(row, may_poll=may_poll)
         except Exception as error:  # noqa: BLE001 - the row is still due
-            result = RowResult.BUG
+            is_storage = isinstance(error, StorageError)
+            result = RowResult.STORAGE_FAILED if is_storage else RowResult.BUG
             log.event(
                 logger,
                 "poll.row_failed",
@@ -156,13 +167,13 @@ class _Tick:
         adopted = adopt_given_up(self._services, self._outcome_sends)
         await self._beside("adoption", self._count("adopted", adopted))
 
+    async def _make_request_queue(self) -> None:
+        """Producers need it before the app does, and the host does not make it."""
+        await self._beside("request-queue", self._services.requests.ensure())
+
     async def _maintain(self) -> None:
-        try:
-            async with asyncio.timeout(_MAINTENANCE_SECONDS):
-                restored = run_maintenance(self._services)
-                await self._beside("maintenance", self._count("restored", restored))
-        except TimeoutError as error:
-            self._log_beside("maintenance", error)
+        restored = asyncio.wait_for(run_maintenance(self._services), _MAINTENANCE_SECONDS)
+        await self._beside("maintenance", self._count("restored", restored))
 
     async def _count(self, result: str, number: Awaitable[int]) -> None:
         self._results[result] += await number
@@ -172,9 +183,6 @@ class _Tick:
         try:
             await work
         except Exception as error:  # noqa: BLE001 - what is due must not wait for it
-            self._log_beside(what, error)
-
-    def _log_beside(self, what: str, error: Exception) -> None:
-        log.event(
-            logger, "poll.aside_failed", logging.WARNING, look=what, **log.fault_fields(error)
-        )
+            log.event(
+                logger, "poll.aside_failed", logging.WARNING, look=what, **log.fault_fields(error)
+            )

@@ -92,7 +92,7 @@ class App:
     ) -> None:
         session: Any = partial(Session, exchange)
         outside = Outside(
-            azure_transport=partial(AzureTransport, exchange),
+            azure=AzureTransport(exchange),
             session=session,
             ssl_context=_ssl_context,
             steady_clock=lambda: clock().timestamp(),

@@ -25,10 +25,13 @@ Raises BrokenOffError, NotConnectedError, TimeoutError.
 """
 
 
+READ_SECONDS = 10.0  # as the app asks of each of its Azure clients
+
+
 class AzureTransport(AsyncHttpTransport[Any, Any]):
     """What carries the requests of `azure-*` clients."""
 
-    def __init__(self, exchange: Exchange, read_timeout: float = 300, **_: object) -> None:
+    def __init__(self, exchange: Exchange, read_timeout: float = READ_SECONDS) -> None:
         self._exchange = exchange
         self._read_timeout = read_timeout
 

@@ -5,15 +5,15 @@ reading takes each value for what its column is, and says which columns hold som
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, fields
-from datetime import datetime
+from dataclasses import asdict, fields, replace
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from azure.data.tables import EntityProperty
 from pydantic import TypeAdapter, ValidationError
 
-from offer_cancellation.clock import whole_milliseconds
+from offer_cancellation.clock import rfc3339, whole_milliseconds
 from offer_cancellation.errors import NewerRecordError, UnreadableRecordError
 from offer_cancellation.ledger.keys import DueRow, RecordKey
 from offer_cancellation.ledger.record import VERSION, Record
@@ -33,6 +33,9 @@ _TEXTS = frozenset(
     if field.type in (str, str | None) and field.name in _COLUMNS
 )
 _RECORD = TypeAdapter(Record)
+_NUMBER = TypeAdapter(int)
+_LARGEST = 10**9  # an Int32, with room to count on
+_EARLIEST, _LATEST = datetime(1601, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 
 
 def to_row(record: Record, writer: str) -> Row:
@@ -82,8 +85,7 @@ def from_row(row: Mapping[str, Any], etag: str) -> Record:
     """
     where = f"row {row.get('PartitionKey')}/{row.get('RowKey')}"
     given = {name: _plain(row[column]) for name, column in _COLUMNS.items() if column in row}
-    version = given.get("version")
-    if isinstance(version, int) and version > VERSION:
+    if (version := _number(given.get("version"))) and version > VERSION:
         raise NewerRecordError(f"{where} is of version {version}, newer than {VERSION}")
 
     values = {name: _text(value) if name in _TEXTS else value for name, value in given.items()}
@@ -93,12 +95,12 @@ def from_row(row: Mapping[str, Any], etag: str) -> Record:
         bad = sorted({_COLUMNS[str(fault["loc"][0])] for fault in error.errors()})
         raise UnreadableRecordError(f"{where}: missing or wrong {', '.join(bad)}") from None
 
-    if naive := [c for n, c in _COLUMNS.items() if _is_naive(getattr(record, n))]:
-        raise UnreadableRecordError(f"{where}: times without an offset: {', '.join(naive)}")
+    if bad := [column for name, column in _COLUMNS.items() if not _is_sane(getattr(record, name))]:
+        raise UnreadableRecordError(f"{where}: out of range {', '.join(bad)}")
     if RecordKey.of(record.request_id).row_key != row.get("RowKey"):
         raise UnreadableRecordError(f"{where}: its RequestId belongs to another row")
 
-    return record
+    return replace(record, **_in_utc(record))
 
 
 def _implied(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -109,22 +111,59 @@ def _implied(values: Mapping[str, Any]) -> dict[str, Any]:
     return {"due_at": values.get(name)}
 
 
-def _is_naive(value: object) -> bool:
-    return isinstance(value, datetime) and value.tzinfo is None
+def _number(value: object) -> int | None:
+    try:
+        return _NUMBER.validate_python(value)
+    except ValidationError:
+        return None
+
+
+def _is_sane(value: object) -> bool:
+    """Whether the app could have written it, and can again."""
+    if isinstance(value, datetime):
+        return _EARLIEST <= _aware(value) <= _LATEST
+
+    return not isinstance(value, int) or 0 <= value <= _LARGEST
+
+
+def _in_utc(record: Record) -> dict[str, Any]:
+    """A record's times in the app's form, whatever form they were stored in."""
+    times = {name: getattr(record, name) for name in _COLUMNS}
+
+    return {
+        name: whole_milliseconds(_aware(value))
+        for name, value in times.items()
+        if isinstance(value, datetime)
+    }
+
+
+def _aware(moment: datetime) -> datetime:
+    """The table holds UTC: a tool that saved a time as text may have left that out."""
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _plain(value: object) -> object:
     """A value without the table's own types: Int64 comes in a wrapper, times in a subclass."""
     if isinstance(value, EntityProperty):
         value = value.value
-    if isinstance(value, datetime) and value.tzinfo:
-        return whole_milliseconds(datetime.fromisoformat(value.isoformat()))
+    if isinstance(value, datetime):
+        return datetime.fromisoformat(value.isoformat())
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
 
     return value
 
 
 def _text(value: object) -> object:
-    """A text that a tool stored as a number or as a GUID."""
-    is_number = isinstance(value, int) and not isinstance(value, bool)
+    """A text that a tool stored as what it looks like: a number, a GUID, a Boolean, a time."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case float() if value.is_integer():
+            return str(int(value))
+        case int() | float() | UUID():
+            return str(value)
+        case datetime():
+            return rfc3339(_aware(value))
 
-    return str(value) if is_number or isinstance(value, UUID) else value
+    return value

@@ -1,8 +1,8 @@
 """Keeps every request's record and its due row in one table that many writers share.
 
 A record that is not final has exactly one due row, written in the same transaction. Every update
-is conditional on the ETag and carries its writer's token: after a refusal the row is read back,
-and the own token means that it had worked (the reply was lost).
+is conditional on the ETag and carries its writer's token: after a refusal, and after an answer
+that does not say what became of it, the row is read back, and the own token means that it worked.
 """
 
 from collections.abc import AsyncIterator
@@ -19,10 +19,11 @@ from offer_cancellation.errors import LostUpdateError, StorageError
 from offer_cancellation.ledger import entity, keys, transactions
 from offer_cancellation.ledger.entity import due_row
 from offer_cancellation.ledger.keys import DueRow, RecordKey
+from offer_cancellation.ledger.query import rows_between
 from offer_cancellation.ledger.record import Record
 from offer_cancellation.ledger.transactions import Operation, RefusedError, Transactions
 from offer_cancellation.status import Status
-from offer_cancellation.storage import storage_errors
+from offer_cancellation.storage_call import is_unclear, storage_call
 
 __all__ = ["Inserted", "Ledger", "due_row"]
 
@@ -67,8 +68,10 @@ class Ledger:
             try:
                 etag = await self._transactions.submit(key.bucket, operations)
                 return Inserted(replace(record, etag=etag), is_new=True)
-            except RefusedError:
-                found = await self._read(key)
+            except StorageError as error:
+                found = await self._read_back(key, error)
+                if not found and not isinstance(error, RefusedError):
+                    raise
             if found:  # else it was removed between the two: inserted anew
                 return Inserted(found.record, is_new=found.writer == writer)
 
@@ -85,15 +88,18 @@ class Ledger:
             try:
                 etag = await self._transactions.submit(key.bucket, [*writes, *removals])
                 return replace(after, etag=etag)
-            except RefusedError as refused:
-                found = await self._read(key)
+            except StorageError as error:
+                found = await self._read_back(key, error)
                 if found and found.writer == writer:
                     return replace(after, etag=found.record.etag)
-                is_row_gone = refused.status == _NOT_FOUND and refused.index >= len(writes)
-                if not found or not is_row_gone:
-                    what = "it is refused" if found else "the record was removed meanwhile"
-                    text = f"update of {after.request_id!r}: {what}, {refused}"
-                    raise LostUpdateError(text) from refused
+                if not isinstance(error, RefusedError):
+                    raise
+                if not found or found.record.etag != before.etag:
+                    what = "was changed" if found else "was removed"
+                    text = f"update of {after.request_id!r}: the record {what} meanwhile"
+                    raise LostUpdateError(text) from error
+                if not removals or error.status != _NOT_FOUND:
+                    raise  # nothing there explains the refusal
                 removals = []  # the due row to be removed was gone already
 
     async def start_run(self, ended: Record, record: Record) -> Record:
@@ -131,7 +137,7 @@ class Ledger:
     async def remove(self, record: Record) -> None:
         """Removes the record of a finished request. Raises LostUpdateError when it has changed."""
         key = RecordKey.of(record.request_id)
-        with storage_errors("removing a record"):
+        async with storage_call("removing a record"):
             try:
                 await self._table.delete_entity(
                     key.bucket,
@@ -156,30 +162,24 @@ class Ledger:
         if row is None:
             return False
 
-        with storage_errors("reading a due row"):
-            try:
-                await self._table.get_entity(row.bucket, row.row_key, select=["RowKey"])
-            except ResourceNotFoundError:
-                return False
-
-        return True
+        return await self._get("a due row", row.bucket, row.row_key, ["RowKey"]) is not None
 
     async def due_rows(self, bucket: str, now: datetime) -> AsyncIterator[DueRow]:
         """The due rows of a bucket, the longest due first."""
         columns = ["RowKey", "Status"]
-        async for row in self._range(bucket, keys.DUE, keys.due_until(now), columns):
+        async for row in rows_between(self._table, bucket, keys.DUE, keys.due_until(now), columns):
             yield DueRow(bucket, row["RowKey"], _text(row.get("Status")))
 
     async def pending_rows(self, bucket: str) -> set[DueRow]:
         """Every due row of a bucket, due or not."""
-        rows = self._range(bucket, keys.DUE, f"{keys.DUE}~", ["RowKey"])
+        rows = rows_between(self._table, bucket, keys.DUE, f"{keys.DUE}~")
 
         return {DueRow(bucket, row["RowKey"]) async for row in rows}
 
     async def requested(self, bucket: str, limit: int) -> list[datetime]:
         """When pending requests of a bucket were made, at most so many, the next due first."""
         columns, found = ["RowKey", "RequestedAt"], list[datetime]()
-        async for row in self._range(bucket, keys.DUE, f"{keys.DUE}~", columns):
+        async for row in rows_between(self._table, bucket, keys.DUE, f"{keys.DUE}~", columns):
             if isinstance(requested_at := row.get("RequestedAt"), datetime):
                 found.append(requested_at)
             if len(found) == limit:
@@ -192,61 +192,66 @@ class Ledger:
 
         Reads the whole bucket's records at the service: for a rare look, not for a tick.
         """
-        condition = _any_status(is_final=False)
-        rows = self._range(bucket, keys.RECORD, f"{keys.RECORD}~", ["RowKey"], condition)
+        rows = self._records(bucket, _any_status(is_final=False))
 
-        return {RecordKey(bucket, row["RowKey"].removeprefix(keys.RECORD)) async for row in rows}
+        return {_key_of(bucket, row) async for row in rows}
 
     async def ended_before(self, bucket: str, moment: datetime) -> AsyncIterator[RecordKey]:
         """The keys of a bucket's final records that ended, and whose deadline passed, before."""
         condition = (
             f"FinishedAt lt @moment and Deadline lt @moment and {_any_status(is_final=True)}"
         )
-        rows = self._range(
-            bucket, keys.RECORD, f"{keys.RECORD}~", ["RowKey"], condition, {"moment": moment}
-        )
-        async for row in rows:
-            yield RecordKey(bucket, row["RowKey"].removeprefix(keys.RECORD))
+        async for row in self._records(bucket, condition, {"moment": moment}):
+            yield _key_of(bucket, row)
 
     async def close(self) -> None:
         """Removes what is still to be removed, and closes its connections."""
-        await self._transactions.flush()
+        await self._transactions.close()
         await self._table.close()
 
-    async def _range(  # noqa: PLR0913, PLR0917 - what a query is made of
-        self,
-        bucket: str,
-        first: str,
-        end: str,
-        columns: list[str],
-        condition: str = "",
-        parameters: dict[str, object] | None = None,
+    def _records(
+        self, bucket: str, condition: str, parameters: dict[str, object] | None = None
     ) -> AsyncIterator[TableEntity]:
-        """The rows of a bucket from `first` up to `end`, page after page; none without a table."""
-        query = "PartitionKey eq @bucket and RowKey ge @first and RowKey lt @end"
-        with storage_errors("a query"):
-            rows = self._table.query_entities(
-                f"{query} and {condition}" if condition else query,
-                parameters={"bucket": bucket, "first": first, "end": end, **(parameters or {})},
-                select=columns,
-            )
-            try:
-                async for row in rows:
-                    yield row
-            except ResourceNotFoundError:
-                return
+        """The keys of a bucket's records that meet the condition."""
+        end = f"{keys.RECORD}~"
+
+        return rows_between(
+            self._table, bucket, keys.RECORD, end, ["RowKey"], condition, parameters
+        )
 
     async def _read(self, key: RecordKey) -> _Found | None:
-        with storage_errors("reading a record"):
+        row = await self._get("a record", key.bucket, key.row_key)
+        if row is None:
+            return None
+
+        writer = str(row.get(entity.WRITER, ""))
+        return _Found(entity.from_row(row, str(row.metadata["etag"])), writer)
+
+    async def _read_back(self, key: RecordKey, error: StorageError) -> _Found | None:
+        """What is there after a write that failed with `error`.
+
+        Raises that error where storage is away, and nothing can be known.
+        """
+        if not isinstance(error, RefusedError) and not is_unclear(error):
+            raise error
+        try:
+            return await self._read(key)
+        except StorageError:
+            raise error from error.__cause__
+
+    async def _get(
+        self, what: str, bucket: str, row_key: str, columns: list[str] | None = None
+    ) -> TableEntity | None:
+        """A row, checked to be the one that was asked for; None where there is none."""
+        async with storage_call(f"reading {what}"):
             try:
-                row = await self._table.get_entity(key.bucket, key.row_key)
+                row = await self._table.get_entity(bucket, row_key, select=columns)
             except ResourceNotFoundError:
                 return None
-            etag = row.metadata["etag"]
-            if not etag or row.get("RowKey") != key.row_key:
-                raise StorageError("the answer does not hold the row that was asked for")
+            if not row.metadata["etag"] or row.get("RowKey") != row_key:
+                raise StorageError(f"the answer does not hold {what} that was asked for")
 
-        return _Found(entity.from_row(row, str(etag)), str(row.get(entity.WRITER, "")))
+        return row
 
 
 def _step(before: Record, after: Record, writer: str) -> tuple[list[Operation], list[Operation]]:
@@ -260,6 +265,10 @@ def _step(before: Record, after: Record, writer: str) -> tuple[list[Operation], 
         removals.append(transactions.delete(old.bucket, old.row_key))
 
     return writes, removals
+
+
+def _key_of(bucket: str, row: TableEntity) -> RecordKey:
+    return RecordKey(bucket, row["RowKey"].removeprefix(keys.RECORD))
 
 
 def _any_status(*, is_final: bool) -> str:

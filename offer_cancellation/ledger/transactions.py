@@ -6,8 +6,10 @@ Removals that nobody waits for travel with other writes, or by themselves within
 """
 
 import asyncio
+import json
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,11 +20,17 @@ from azure.data.tables.aio import TableClient
 
 from offer_cancellation.errors import StorageError
 from offer_cancellation.ledger.entity import Row
-from offer_cancellation.storage import as_storage_error
+from offer_cancellation.storage_call import storage_call
 
-LIMIT = 100  # operations a transaction may hold, as the Table service documents
+# What a transaction may hold, as the Table service documents: 100 operations, and 4 MiB, of which
+# a quarter is left for what the estimate does not see.
+OPERATIONS_LIMIT = 100
+BYTES_LIMIT = 3 * 1024 * 1024
 REMOVE_WITHIN = 1.0  # seconds that a removal waits for other writes
+CLOSE_WITHIN = 5.0  # seconds that closing waits: the host gives a stop ten
+_OPERATION_BYTES = 1024  # the head of an operation, about
 _REFUSALS = (404, 409, 412)  # the row is missing, there already, or of another ETag
+_SEPARABLE = (400, 413, *_REFUSALS)  # may be about one of several
 _LOST_REPLY_METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "POST", "MERGE"})
 _DELETE = "delete"
 
@@ -50,12 +58,8 @@ def delete(partition: str, row_key: str) -> Operation:
     return (_DELETE, {"PartitionKey": partition, "RowKey": row_key})
 
 
-class RefusedError(Exception):
-    """A request's operations were refused: `index` says which, `status` why (404, 409, 412 …)."""
-
-    def __init__(self, index: int, status: int | None) -> None:
-        super().__init__(f"operation {index} was refused with HTTP {status}")
-        self.index, self.status = index, status
+class RefusedError(StorageError):
+    """One request's operations were refused: `status` says why (404, 409, 412)."""
 
 
 @dataclass(slots=True, eq=False)
@@ -64,11 +68,17 @@ class _Job:
     etag: asyncio.Future[str] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
+    size: int = 0  # bytes, about
+
+    def __post_init__(self) -> None:
+        rows = (operation[1] for operation in self.operations)
+        self.size = sum(len(json.dumps(row, default=str)) + _OPERATION_BYTES for row in rows)
 
     def settle(self, result: str | Exception) -> None:
-        """Tells its caller, unless that one gave up."""
+        """Tells its caller, unless that one gave up or knows already."""
         if self.etag.done():
             return
+
         if isinstance(result, Exception):
             self.etag.set_exception(result)
         else:
@@ -84,6 +94,11 @@ class _Partition:
     sender: asyncio.Task[None] | None = None
     timer: asyncio.TimerHandle | None = None
 
+    def stop_timer(self) -> None:
+        if self.timer:
+            self.timer.cancel()
+            self.timer = None
+
 
 class Transactions:
     """Sends operations to one table."""
@@ -95,7 +110,7 @@ class Transactions:
     async def submit(self, partition: str, operations: Sequence[Operation]) -> str:
         """Carries out one request's operations, all or none; the ETag of the first one's row.
 
-        Raises RefusedError, or StorageError when storage fails.
+        Raises RefusedError, or StorageError when storage fails: it may have worked all the same.
         """
         job = _Job(operations)
         self._partitions[partition].jobs.append(job)
@@ -120,40 +135,56 @@ class Transactions:
             if waiting.removals:
                 self._start(partition)
         senders = [one.sender for one in self._partitions.values() if one.sender]
-        await asyncio.gather(*senders)
+
+        if senders:  # not gathered: a caller that is cancelled would take all senders along
+            await asyncio.wait(senders)
+
+    async def close(self) -> None:
+        """Flushes for a while, and ends what is still under way then."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_WITHIN):
+                await self.flush()
+
+        for waiting in self._partitions.values():
+            waiting.stop_timer()
+            if waiting.sender:
+                waiting.sender.cancel()
 
     def _start(self, partition: str) -> None:
         waiting = self._partitions[partition]
-        if waiting.timer:
-            waiting.timer.cancel()
-            waiting.timer = None
+        waiting.stop_timer()
         if waiting.sender is None:
             waiting.sender = asyncio.create_task(self._send_waiting(partition))
 
     async def _send_waiting(self, partition: str) -> None:
-        waiting = self._partitions[partition]
+        """Sends until nothing waits; however it ends, no caller is left without an answer."""
+        waiting, jobs = self._partitions[partition], list[_Job]()
         try:
             while waiting.jobs or waiting.removals:
                 jobs, removals = _take(waiting)
                 await self._send(partition, jobs, removals)
         finally:
             waiting.sender = None
+            for job in (*jobs, *waiting.jobs):
+                job.settle(StorageError("a transaction was abandoned"))
+            waiting.jobs.clear()
 
     async def _send(self, partition: str, jobs: list[_Job], removals: list[str]) -> None:
-        """Sends both in one transaction; settles every job, whatever happens."""
+        """Sends both in one transaction, and settles every job."""
         operations = [operation for job in jobs for operation in job.operations]
+        operations += [delete(partition, row_key) for row_key in removals]
+        if not operations:
+            return
+
         try:
-            etags = await self._commit(
-                [*operations, *(delete(partition, row_key) for row_key in removals)]
-            )
-        except TableTransactionError as error:
-            if len(jobs) + bool(removals) > 1 or len(removals) > 1:
+            etags = await self._commit(operations)
+        except StorageError as error:
+            if error.status in _SEPARABLE and len(jobs) + len(removals) > 1:
                 await self._send_apart(partition, jobs, removals)
-            elif jobs:
-                jobs[0].settle(_refusal(error))
-        except Exception as error:  # noqa: BLE001 - each waiting caller is told
+                return
+
             for job in jobs:
-                job.settle(as_storage_error(error, "a transaction"))
+                job.settle(_told_to_one(error))
         else:
             position = 0
             for job in jobs:
@@ -161,27 +192,42 @@ class Transactions:
                 position += len(job.operations)
 
     async def _send_apart(self, partition: str, jobs: list[_Job], removals: list[str]) -> None:
-        """One was refused, or one row stood there twice: each goes on its own."""
-        for job in jobs:
-            await self._send(partition, [job], [])
-        for row_key in removals:
-            await self._send(partition, [], [row_key])
+        """One was refused, or one row stood there twice: halves, until each stands alone."""
+        if jobs and removals:
+            await self._send(partition, jobs, [])
+            await self._send(partition, [], removals)
+            return
+
+        job_half, removal_half = len(jobs) // 2, len(removals) // 2
+        await self._send(partition, jobs[:job_half], removals[:removal_half])
+        await self._send(partition, jobs[job_half:], removals[removal_half:])
 
     async def _commit(self, operations: list[Operation]) -> list[str]:
+        """An ETag for each operation, where one is due. Raises RefusedError and StorageError."""
         try:
-            results = await self._submit(operations)
+            async with storage_call("a transaction"):
+                return _checked(operations, await self._submit(operations))
+        except StorageError as error:
+            is_refused = isinstance(error.__cause__, TableTransactionError)
+            if is_refused and error.status in _REFUSALS:
+                text = f"a transaction was refused with HTTP {error.status}"
+                raise RefusedError(text, error.status) from error.__cause__
+            raise
+
+    async def _submit(self, operations: list[Operation]) -> list[Any]:
+        """Sends them, to a table that is made where it is missing."""
+        try:
+            return await self._submit_once(operations)
         except (TableTransactionError, ResourceNotFoundError) as error:
             if getattr(error, "error_code", None) != TableErrorCode.TABLE_NOT_FOUND:
                 raise
-            try:
-                await self._table.create_table()
-            except ResourceExistsError:
-                pass
-            results = await self._submit(operations)
 
-        return _checked(operations, results)
+        with suppress(ResourceExistsError):
+            await self._table.create_table()
 
-    async def _submit(self, operations: list[Operation]) -> list[Any]:
+        return await self._submit_once(operations)
+
+    async def _submit_once(self, operations: list[Operation]) -> list[Any]:
         # The SDK does not repeat a POST whose reply was lost; writer tokens make it safe here.
         return list(
             await self._table.submit_transaction(operations, retry_on_methods=_LOST_REPLY_METHODS)
@@ -190,32 +236,38 @@ class Transactions:
 
 def _take(waiting: _Partition) -> tuple[list[_Job], list[str]]:
     """As many whole jobs as one transaction holds, and removals in what room is left."""
-    jobs, count = list[_Job](), 0
-    while waiting.jobs and count + len(waiting.jobs[0].operations) <= LIMIT:
-        count += len(waiting.jobs[0].operations)
+    jobs, count, size = list[_Job](), 0, 0
+    while waiting.jobs:
+        job = waiting.jobs[0]
+        count += len(job.operations)
+        size += job.size
+        if jobs and (count > OPERATIONS_LIMIT or size > BYTES_LIMIT):
+            break
         jobs.append(waiting.jobs.pop(0))
-    removals = list(dict.fromkeys(waiting.removals[: LIMIT - count]))
-    del waiting.removals[: LIMIT - count]
 
-    return jobs, removals
+    room = OPERATIONS_LIMIT - sum(len(job.operations) for job in jobs)
+    removals = list(dict.fromkeys(waiting.removals[:room]))
+    del waiting.removals[:room]
+
+    return [job for job in jobs if not job.etag.done()], removals
+
+
+def _told_to_one(error: StorageError) -> StorageError:
+    """The same error for one of several callers: each raises its own."""
+    told = type(error)(str(error), error.status)
+    told.__cause__ = error.__cause__
+
+    return told
 
 
 def _checked(operations: list[Operation], results: list[Any]) -> list[str]:
-    """An ETag for each operation, where one is due. Raises StorageError: answers can be odd."""
+    """Their ETags. Raises StorageError where the answer does not hold what was asked for."""
     if len(results) != len(operations):
         raise StorageError(f"{len(results)} results for {len(operations)} operations")
 
     etags = [str(result.get("etag") or "") for result in results]
-    if any(
-        not etag and name != _DELETE for (name, *_), etag in zip(operations, etags, strict=True)
-    ):
+    named = zip(operations, etags, strict=True)
+    if any(not etag and name != _DELETE for (name, *_), etag in named):
         raise StorageError("a result without an ETag")
 
     return etags
-
-
-def _refusal(error: TableTransactionError) -> Exception:
-    if error.status_code in _REFUSALS:
-        return RefusedError(error.index, error.status_code)
-
-    return as_storage_error(error, "a transaction")

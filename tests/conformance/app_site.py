@@ -54,7 +54,7 @@ class Site:
     portal: Portal
     requests: QueueClient
     outcomes: QueueClient
-    poison: QueueClient
+    rejected: QueueClient
     tables: TableServiceClient
 
     async def send(self, text: str) -> QueueMessage:
@@ -114,8 +114,9 @@ class Site:
 
 
 def request(offer: str, **fields: object) -> str:
-    """The text of a good request."""
-    return json.dumps({"publisherId": PUBLISHER, "offerId": offer, **fields})
+    """The text of a valid request."""
+    named = {"publisherId": PUBLISHER, "offerId": offer, "requestId": f"r-{offer}"}
+    return json.dumps({**named, **fields})
 
 
 @asynccontextmanager
@@ -149,9 +150,9 @@ async def open_site(directory: Path) -> AsyncIterator[Site]:
             portal,
             requests,
             queues.get_queue_client(SETTINGS["OUTCOME_QUEUE"]),
-            queues.get_queue_client(f"{SETTINGS['CANCEL_QUEUE']}-poison"),
+            queues.get_queue_client(f"{SETTINGS['CANCEL_QUEUE']}-rejected"),
             tables,
         )
-        from offer_cancellation.services import clients  # noqa: PLC0415 - not before it is indexed
+        from offer_cancellation.services import services  # noqa: PLC0415 - not before it is indexed
 
-        await clients().close()
+        await (await services()).close()

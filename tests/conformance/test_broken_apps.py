@@ -10,7 +10,9 @@ from tests.conformance.probing import ROOT, probe
 
 STORAGE = {"CANCEL_STORAGE": "UseDevelopmentStorage=true"}
 TRIGGER = "cancel_trigger/function.py"
-WORK = "    shared = clients()\n    await handle(Message.received(message, shared.clock()), shared)"
+WORK = """\
+    shared = await services()
+    await handle(Message.received(message, shared.clock()), shared)"""
 
 
 @dataclass(frozen=True, slots=True)

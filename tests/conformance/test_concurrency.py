@@ -7,22 +7,21 @@ from weakref import WeakKeyDictionary
 import pytest
 
 from local.portal.script import Answer
-from offer_cancellation import clients as shared
-from offer_cancellation.services import Services
+from offer_cancellation import services as shared
 from tests.conformance.app_site import PUBLISHER, Site, request
 from tests.conformance.worker import Invocation
 
 AT_ONCE = 32
 
 
-async def test_invocations_at_once_share_one_client(
+async def test_invocations_at_once_share_their_services(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """32 cold invocations make one set of clients, ask for one token, and each ends."""
-    made: list[Services] = []
-    make: Callable[..., Services] = shared.make_services
+    """32 cold invocations make the services once, ask for one token, and each ends."""
+    made: list[shared.Services] = []
+    make: Callable[..., shared.Services] = shared.make_services
 
-    def counted(*arguments: object) -> Services:
+    def counted(*arguments: object) -> shared.Services:
         made.append(make(*arguments))
         return made[-1]
 
@@ -34,8 +33,8 @@ async def test_invocations_at_once_share_one_client(
 
     results = await asyncio.gather(*(site.deliver(message) for message in messages))
 
-    for clients in made:
-        await clients.close()
+    for services in made:
+        await services.close()
     assert results == [Invocation(succeeded=True)] * AT_ONCE
     assert len(made) == 1
     assert site.identity.requests == tokens + 1

@@ -20,7 +20,7 @@ async def test_an_outage_of_the_storage_is_a_failure_and_loses_nothing(site: Sit
         await site.azurite.start()
 
     assert not result.succeeded
-    assert (result.fault or "").startswith("ServiceRequestError: ")
+    assert (result.fault or "").startswith("StorageError: ")
     assert site.portal.count("cancel", offer, PUBLISHER) == 0
     assert await site.deliver(message) == Invocation(succeeded=True)
     (event,) = await site.take_events()
@@ -36,7 +36,7 @@ async def test_an_outage_fails_a_tick(site: Site) -> None:
         await site.azurite.start()
 
     assert not result.succeeded
-    assert (result.fault or "").startswith("ServiceRequestError: ")
+    assert (result.fault or "").startswith("StorageError: ")
 
 
 async def test_a_bug_is_a_failure_that_quotes_no_message(

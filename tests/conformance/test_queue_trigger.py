@@ -2,7 +2,7 @@
 
 import base64
 import json
-from datetime import UTC
+from datetime import UTC, timedelta
 from typing import Any
 
 import pytest
@@ -20,7 +20,7 @@ async def test_a_message_ends_in_a_record_and_an_event(site: Site) -> None:
     """200 from the API: canceled, in the table and on the outcome queue."""
     offer = site.offer(Answer(200))
 
-    await site.submit(request(offer, requestId=f"r-{offer}", correlationId="c-1"))
+    await site.submit(request(offer, correlationId="c-1"))
 
     (event,) = await site.take_events()
     record = await site.record(offer)
@@ -33,16 +33,20 @@ async def test_a_message_ends_in_a_record_and_an_event(site: Site) -> None:
 
 
 async def test_trigger_metadata_reaches_the_app(site: Site) -> None:
-    """Id and insertion time of the message are those of the request that brought none."""
+    """Id and insertion time of a message without an id name its request, and its deadline."""
     offer = site.offer(Answer(200))
-    message = await site.send(request(offer))
+    message = await site.send(json.dumps({"publisherId": PUBLISHER, "offerId": offer}))
 
     await site.deliver(message)
+    (anew,) = await site.receive()
+    await site.deliver(anew)
 
     record = await site.record(offer)
     assert message.inserted_on
+    assert anew.inserted_on
     assert record["RequestId"] == f"msg-{message.id}"
-    assert record["RequestedAt"] == message.inserted_on.astimezone(UTC)
+    assert record["RequestedAt"] == anew.inserted_on.astimezone(UTC)
+    assert record["Deadline"] == message.inserted_on.astimezone(UTC) + timedelta(hours=24)
     await site.take_events()
 
 
@@ -52,7 +56,7 @@ async def test_every_field_arrives_as_the_host_sent_it(
     """Text, id, insertion time and, of a message that came before, its dequeue count."""
     received: list[Any] = []
 
-    async def spy(message: object, _clients: object) -> None:
+    async def spy(message: object, _services: object) -> None:
         received.append(message)
 
     monkeypatch.setattr("cancel_trigger.function.handle", spy)
@@ -95,14 +99,14 @@ async def test_base64_is_decoded_by_the_app(site: Site) -> None:
 
 
 async def test_an_invalid_message_is_rejected_and_kept(site: Site) -> None:
-    """A handled message: one event that names the fault, the text in the poison queue."""
+    """A handled message: one event that names the fault, the text in the rejected queue."""
     text = '{"publisherId": "contoso", "ofer": "misspelt"}'
 
     await site.submit(text)
 
     (event,) = await site.take_events()
-    (kept,) = [message async for message in site.poison.receive_messages()]
-    await site.poison.delete_message(kept)
+    (kept,) = [message async for message in site.rejected.receive_messages()]
+    await site.rejected.delete_message(kept)
     assert event["data"]["error"]["code"] == "InvalidRequest"
     assert "ofer is an unknown field" in event["data"]["error"]["message"]
     assert kept.content == text
@@ -111,7 +115,7 @@ async def test_an_invalid_message_is_rejected_and_kept(site: Site) -> None:
 async def test_a_redelivery_sends_the_same_event_again(site: Site) -> None:
     """The host delivers a message twice: one POST, and two events with one id."""
     offer = site.offer(Answer(200))
-    text = request(offer, requestId=f"r-{offer}")
+    text = request(offer)
 
     await site.submit(text)
     await site.submit(text)

@@ -28,6 +28,7 @@ from local.azurite import Azurite
 from local.identity import Identity
 from local.portal.portal import Portal
 from local.portal.script import Answer, Fault, Kind, Script, Seen
+from offer_cancellation.clock import rfc3339
 from offer_cancellation.services import Services, make_services
 from offer_cancellation.settings import load
 from poll_timer.tick import tick
@@ -212,6 +213,11 @@ class Harness(LedgerView):
             raise faults[0]
         return len(messages)
 
+    async def handle_one(self) -> None:
+        """One invocation for the message that is visible; what is to be removed may wait."""
+        (message,) = [message async for message in self.requests.receive_messages()]
+        await self.handle(self.trigger_input(message))
+
     async def handle(self, message: func.QueueMessage) -> None:
         """One invocation of the queue-triggered function."""
         await handle(Message.received(message, self.clock()), self.services)
@@ -263,6 +269,10 @@ class Harness(LedgerView):
         (event,) = await self.outcomes()
         data: dict[str, Any] = event["data"]
         return data
+
+    def event_id(self, status: str, run: int = 1) -> str:
+        """The id of the event of the request that was sent at the test's start."""
+        return f"{REQUEST_ID}:{rfc3339(self.clock.start)}:{run}:{status}"
 
     async def sizes(self) -> list[int]:
         """How many bytes of JSON the events have."""

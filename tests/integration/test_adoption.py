@@ -225,7 +225,7 @@ async def test_a_copy_stays_while_its_event_cannot_be_sent(
 ) -> None:
     """It is hidden for a minute, and comes back."""
     no_queue = make_harness(like=harness, OUTCOME_QUEUE="x" * 63)
-    away = _Away(no_queue.services.outcomes)
+    away: Any = _Away(no_queue.services.outcomes)
     no_queue.services = dataclasses.replace(no_queue.services, outcomes=away)
     await harness.give_up("no JSON")
 
@@ -263,9 +263,10 @@ class _Noted:
             await self._real.hide(copy, 0)
         return copies
 
-    async def hide(self, _: Copy, seconds: int) -> None:
+    async def hide(self, _: Copy, seconds: int) -> bool:
         """Notes how long."""
         self._hidden.append(seconds)
+        return True
 
 
 async def test_two_ticks_at_once(harness: Harness, make_harness: MakeHarness) -> None:
@@ -298,11 +299,9 @@ async def test_a_copy_is_hidden_longer_each_time(harness: Harness) -> None:
     """One minute, two, four, at most an hour: a copy that kills its reader does so more rarely."""
     await harness.give_up("no JSON")
     hidden: list[int] = []
-    no_outcomes = dataclasses.replace(
-        harness.services,
-        outcomes=_Away(harness.services.outcomes),
-        poison=_Noted(harness.services.poison, hidden),
-    )
+    away: Any = _Away(harness.services.outcomes)
+    noted: Any = _Noted(harness.services.poison, hidden)
+    no_outcomes = dataclasses.replace(harness.services, outcomes=away, poison=noted)
 
     for _ in range(8):
         await adopt_given_up(no_outcomes, Sends("outcomes"))

@@ -1,12 +1,10 @@
-"""Rows that are malformed, half there, or edited by hand; messages that the host gave up.
+"""Rows that are malformed, half there, or edited by hand.
 
 They are set right, or reported once, and never stop a tick.
 """
 
-import json
 import logging
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,7 +12,7 @@ import pytest
 from local.portal.script import Answer
 from offer_cancellation.ledger import keys
 from offer_cancellation.ledger.keys import DueRow
-from tests.integration.harness import PUBLISHER, REQUEST_ID, Harness
+from tests.integration.harness import REQUEST_ID, Harness
 
 OTHER = "r-healthy"
 SWEEP = 300  # seconds between two looks at a bucket
@@ -146,69 +144,3 @@ async def test_due_row_gone_at_the_write(harness: Harness) -> None:
     await harness.remove_due_rows()
     await harness.deliver()
     await harness.ends("canceled")
-
-
-async def _poison(harness: Harness, **fields: object) -> None:
-    """The host gives a message up."""
-    text = {"publisherId": PUBLISHER, "offerId": harness.offer, "requestId": REQUEST_ID, **fields}
-    await harness.services.poison.send(json.dumps(text))
-
-
-async def test_message_given_up_before_its_claim(
-    harness: Harness, caplog: pytest.LogCaptureFixture
-) -> None:
-    """It is logged once, with its request id, and stays for replay."""
-    await _poison(harness, requestId="never-claimed")
-    first = await harness.tick()
-    await harness.tick()
-    assert ["never-claimed"] == [
-        getattr(record, "requestId", "") for record in _logged(caplog, "poison.unclaimed")
-    ]
-    assert ({"poisoned": 1}, 1) == (dict(first), len(await harness.poison()))
-
-
-async def test_message_given_up_after_its_end(harness: Harness) -> None:
-    """Its event may not have been sent: it is sent again, with the same id."""
-    harness.script(cancel=[Answer(200)])
-    await harness.submit()
-    await _poison(harness)
-    await harness.tick()
-    await harness.tick()
-    await harness.ends("canceled", events=2)
-
-
-async def test_message_given_up_long_ago(harness: Harness) -> None:
-    """A restart does not repeat the events of old poison messages."""
-    harness.script(cancel=[Answer(200)])
-    await harness.submit()
-    await _poison(harness)
-    harness.clock.advance(timedelta(days=2).total_seconds())
-    await harness.tick()
-    await harness.ends("canceled", events=1)
-
-
-async def test_messages_that_the_app_poisoned(
-    harness: Harness, caplog: pytest.LogCaptureFixture
-) -> None:
-    """They are no news: an invalid one, and one whose id another request has."""
-    harness.script(cancel=[Answer(200)])
-    await harness.submit()
-    await harness.submit(offerId="another-offer")
-    await harness.send("no request")
-    await harness.deliver()
-    sent = len(await harness.outcomes())
-    await harness.tick()
-    assert (2, sent) == (len(await harness.poison()), len(await harness.outcomes()))
-    assert [] == _logged(caplog, "poison.unclaimed")
-
-
-async def test_message_that_could_not_be_handed_over(harness: Harness) -> None:
-    """The app never saw it: a tick sends its rejected event, once, and leaves it there."""
-    text = f'{{"publisherId": "{PUBLISHER}", "offerId": "an-offer", "dequeueCount": "many"}}'
-    await harness.services.poison.send(text)
-    await harness.tick()
-    await harness.tick()
-    data = await harness.outcome()
-    assert ("rejected", "InvalidRequest") == (data["status"], data["error"]["code"])
-    assert "dequeueCount is an unknown field" in data["error"]["message"]
-    assert [text] == await harness.poison()

@@ -28,7 +28,7 @@ class Played:
 
     def __init__(self) -> None:
         self.events: dict[str, list[dict[str, Any]]] = {}
-        self.poison: list[str] = []
+        self.rejected: list[str] = []
         self.waiting: list[str] = []
         self.rows: list[TableEntity] = []
         self.refused: list[str] = []
@@ -49,7 +49,7 @@ async def played(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Play
         await _watch(stack, played)
         table = stack.tables.get_table_client("cancellations")
         played.rows = [row async for row in table.list_entities()]
-        played.poison = await peek_texts(stack.poison)
+        played.rejected = await peek_texts(stack.rejected)
         played.waiting = await peek_texts(stack.requests)
         played.refused = list(stack.portal.refused)
         played.posts = {one.offer_id: stack.portal.count("cancel", one.offer_id)
@@ -75,8 +75,8 @@ async def _watch(stack: Stack, played: Played) -> None:
             await asyncio.sleep(0.2)
 
 
-def expected_poison() -> list[str]:
-    """The texts that must be in the poison queue."""
+def expected_originals() -> list[str]:
+    """The texts that must be in the rejected queue."""
     return [one.text for one in SCENARIOS if one.expect.code == "InvalidRequest"]
 
 
@@ -96,16 +96,16 @@ async def test_a_scenario_ends_as_expected(played: Played, scenario: Scenario) -
 
 async def test_the_ledger_is_at_rest(played: Played) -> None:
     """One final record a valid request, and no due row."""
-    valid = [one.offer_id for one in SCENARIOS if one.text not in expected_poison()]
+    valid = [one.offer_id for one in SCENARIOS if one.text not in expected_originals()]
 
     assert sorted(row["OfferId"] for row in played.rows) == sorted(valid)
     assert {row["Status"] for row in played.rows} <= FINAL
 
 
 async def test_the_queues_are_at_rest(played: Played) -> None:
-    """Nothing waits, and the poison queue holds the invalid messages, unchanged."""
+    """Nothing waits, and the invalid messages are kept unchanged."""
     assert played.waiting == []
-    assert sorted(played.poison) == sorted(expected_poison())
+    assert sorted(played.rejected) == sorted(expected_originals())
 
 
 async def test_the_portal_had_nothing_to_refuse(played: Played) -> None:

@@ -71,7 +71,7 @@ TEXTS = {
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS.keys())
 async def test_refused(harness: Harness, text: str) -> None:
-    """It becomes one rejected event and one poison message; nothing is posted or written."""
+    """It becomes one rejected event and one kept original; nothing is posted or written."""
     process = psutil.Process()
     await harness.send(text)
     before = process.memory_info().rss
@@ -84,7 +84,7 @@ async def test_refused(harness: Harness, text: str) -> None:
         event["data"]["error"]["code"],
     )
     assert len(json.dumps(event)) < 48 * KIB
-    assert [text] == await harness.poison()
+    assert [text] == await harness.rejected()
     assert growth < MEMORY_LIMIT
 
 
@@ -101,7 +101,7 @@ async def test_body_that_no_queue_can_hold(harness: Harness, body: bytes) -> Non
         )
     )
     assert "InvalidRequest" == (await harness.outcome())["error"]["code"]
-    assert [body] == [base64.b64decode(text) for text in await harness.poison()]
+    assert [body] == [base64.b64decode(text) for text in await harness.rejected()]
 
 
 async def test_a_byte_order_mark(harness: Harness) -> None:

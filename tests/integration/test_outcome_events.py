@@ -3,6 +3,7 @@
 from datetime import datetime
 
 import pytest
+from azure.functions.queue import QueueMessage
 
 from local.portal.script import Answer
 from offer_cancellation.clock import rfc3339
@@ -36,7 +37,7 @@ async def test_the_whole_event_of_a_polled_request(make_harness: MakeHarness) ->
         "type": "OfferCancellation.Canceled",
         "source": "/offer-cancellation/contoso-cancels",
         "subject": f"publishers/contoso/offers/{harness.offer}",
-        "id": "r-1:1:canceled",
+        "id": harness.event_id("canceled"),
         "datacontenttype": "application/json",
         "data": {
             "requestId": "r-1",
@@ -78,15 +79,64 @@ async def test_fields_without_a_value_are_left_out(harness: Harness) -> None:
      (Answer(202, headers={"Location": "/x"}), "Failed")],
 )  # fmt: skip
 async def test_the_type_tells_the_status(harness: Harness, answer: Answer, kind: str) -> None:
-    """One CloudEvents type a status; the id comes from request, run and status."""
+    """One CloudEvents type a status; the id comes from request, time, run and status."""
     harness.script(cancel=[answer])
 
     await harness.submit()
 
     (event,) = await harness.outcomes()
     assert event["type"] == f"OfferCancellation.{kind}"
-    assert event["id"] == f"r-1:1:{kind.lower()}"
+    assert event["id"] == harness.event_id(kind.lower())
     assert event["source"] == "/offer-cancellation/local"
+
+
+async def test_a_second_app_repeats_an_event_under_the_first_one_s_name(
+    make_harness: MakeHarness,
+) -> None:
+    """The source is kept in the record, so that a consumer can tell the repeat."""
+    first = make_harness(WEBSITE_SITE_NAME="first")
+    second = make_harness(like=first, WEBSITE_SITE_NAME="second")
+    first.script(cancel=[Answer(200)])
+    await first.submit()
+    await first.send()
+
+    await second.deliver()
+
+    events = await second.outcomes()
+    assert {"/offer-cancellation/first"} == {event["source"] for event in events}
+    assert 2 == len(events)
+    assert 1 == len({event["id"] for event in events})
+
+
+async def test_a_request_of_the_future_was_made_now(harness: Harness) -> None:
+    """Clocks differ: neither its age nor its deadline may come from a time that is not yet."""
+    harness.script(cancel=[Answer(200)])
+    text = f'{{"publisherId": "contoso", "offerId": "{harness.offer}", "requestId": "r-1"}}'
+    message = QueueMessage(  # type: ignore[no-untyped-call]
+        id="m-1", body=text, insertion_time=harness.clock.at(60)
+    )
+
+    await harness.handle(message)
+
+    record = await harness.record()
+    data = await harness.outcome()
+    assert record["RequestedAt"] == harness.clock.start
+    assert record["Deadline"] == harness.clock.at(24 * 3600)
+    assert (data["requestedAt"], data["durationSeconds"]) == (rfc3339(harness.clock.start), 0)
+
+
+async def test_a_duration_is_never_negative(harness: Harness) -> None:
+    """Even where the clock is set back while the POST is under way."""
+    harness.script(cancel=[Answer(200, delay_seconds=0.2)])
+    await harness.send()
+
+    async with harness.delivering():
+        await harness.until(lambda: harness.count("cancel") == 1)
+        harness.clock.advance(-20)
+
+    data = await harness.ends("canceled")
+    assert data["finishedAt"] < data["requestedAt"]
+    assert data["durationSeconds"] == 0
 
 
 async def test_another_run_is_another_event(harness: Harness) -> None:
@@ -98,10 +148,10 @@ async def test_another_run_is_another_event(harness: Harness) -> None:
     await harness.tick_after(FIRST_WAIT)
 
     (event,) = await harness.outcomes()
-    assert event["id"] == "r-1:2:canceled"
+    assert event["id"] == harness.event_id("canceled", run=2)
 
 
-async def test_outcomes_and_poison_never_expire(harness: Harness) -> None:
+async def test_outcomes_and_originals_never_expire(harness: Harness) -> None:
     """Their time-to-live is -1; the queues' own default is a week."""
     await harness.submit(offerId="a/b")
     harness.script(cancel=[Answer(200)])

@@ -7,6 +7,7 @@ import pytest
 from local.portal.script import Answer, Fault
 from offer_cancellation import transitions
 from offer_cancellation.errors import StorageError
+from offer_cancellation.ledger.keys import RecordKey
 from offer_cancellation.status import Ending, Status
 from tests.integration.faulty_proxy import Loss, Proxied
 from tests.integration.harness import FIRST_WAIT, REQUEST_ID, Harness, MakeHarness, timeout_for
@@ -21,7 +22,7 @@ async def owe(harness: Harness) -> None:
     harness.accept(DONE)
     await harness.submit()
     harness.clock.advance(FIRST_WAIT)
-    record = await harness.services.ledger.find(REQUEST_ID)
+    record = await harness.services.ledger.find(RecordKey.of(REQUEST_ID))
     assert record is not None
     final = transitions.finished(record, harness.clock(), Ending(Status.CANCELED))
     await harness.services.ledger.save(record, final)
@@ -54,8 +55,9 @@ async def test_a_due_row_that_outlives_its_event_repeats_it(proxied: Proxied) ->
     harness = proxied.harness
     harness.accept(DONE)
     await harness.submit()
-    proxied.table.lose("DELETE ", Loss.REQUEST, times=MANY)
-    assert await harness.tick_after(FIRST_WAIT) == {"failed": 1}
+    proxied.table.lose_after("POST ", 1, Loss.REQUEST)
+    proxied.table.lose("POST ", Loss.REQUEST, times=MANY)
+    assert await harness.tick_after(FIRST_WAIT) == {"canceled": 1}
     proxied.table.heal()
 
     assert await harness.tick() == {"reported": 1}

@@ -73,9 +73,9 @@ async def test_a_put_back_request_keeps_its_history(harness: Harness) -> None:
 
 
 async def test_a_dead_claimer_s_request_is_put_back(harness: Harness) -> None:
-    """5 s after the end of its lease, not before."""
+    """10 s after the end of its lease, not before: a message could have taken it over at 5 s."""
     await harness.die_posting()
-    await harness.tick_after(LEASE + 4.999)
+    await harness.tick_after(LEASE + 9.999)
     await harness.holds("submitting")
     assert await harness.waiting() == []
     assert await harness.due_at(LEASE)
@@ -84,7 +84,7 @@ async def test_a_dead_claimer_s_request_is_put_back(harness: Harness) -> None:
 
     await harness.holds("submitting", Attempts=0)
     assert len(await harness.waiting()) == 1
-    assert await harness.due_at(LEASE + 5 + LEASE)
+    assert await harness.due_at(LEASE + 10 + LEASE * 1.5)  # half of one lease more, for one death
 
 
 async def test_a_message_that_is_lost_is_put_back_again(harness: Harness) -> None:
@@ -109,7 +109,7 @@ async def test_a_message_that_cannot_be_sent_is_put_back_later(proxied: Proxied)
     await harness.submit()
     proxied.queue.lose("POST ", Loss.REQUEST, times=3)
 
-    assert await harness.tick_after(FIRST_WAIT) == {"failed": 1}
+    assert await harness.tick_after(FIRST_WAIT) == {"waiting": 1}
 
     await harness.holds("deferred")
     assert await harness.waiting() == []
@@ -144,12 +144,12 @@ async def test_what_is_past_its_deadline_ends(harness: Harness, status: str) -> 
     else:
         await harness.die_posting(expiresAt=expires_at)
         assert await harness.due_at(LEASE)
-        harness.clock.advance(LEASE + 5)
+        harness.clock.advance(LEASE + 10)
 
     assert await harness.tick() == {"expired": 1}
 
     data = await harness.ends("expired", "DeadlinePassed")
-    assert (data["attempts"], "uncertain" in data) == (1, status == "submitting")
+    assert (data["attempts"], "uncertain" in data) == (1, True)
     assert await harness.waiting() == []
 
 

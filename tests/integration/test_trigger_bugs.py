@@ -1,95 +1,198 @@
-"""A bug while a message meets a record that is already there."""
+"""Bugs in an invocation: what it raises, what it leaves behind, and how a fifth delivery ends."""
 
-import json
-from collections.abc import Callable
-from dataclasses import replace
-from datetime import datetime
+from collections.abc import Awaitable, Callable
 
 import pytest
-from azure.functions.queue import QueueMessage
 
 from local.portal.script import Answer
-from offer_cancellation.backoff import Backoff
 from offer_cancellation.errors import InvocationError
-from tests.integration.harness import LEASE, PUBLISHER, REQUEST_ID, Harness
+from offer_cancellation.request import InvalidRequest
+from tests.integration.broken import a_bug_in
+from tests.integration.faulty_proxy import Proxied
+from tests.integration.harness import FIRST_WAIT, LEASE, Harness
 
-BEFORE_THE_MEETING = 2  # times that a delivery asks for the time before it meets a record
-FIFTH = 5
-
-
-def _fails_at(turn: int, clock: Callable[[], datetime]) -> Callable[[], datetime]:
-    """A clock with a bug: it raises once, after so many turns."""
-    turns = 0
-
-    def ask() -> datetime:
-        nonlocal turns
-        turns += 1
-        if turns == turn + 1:
-            raise ZeroDivisionError
-        return clock()
-
-    return ask
+OLD = {"submissionState": "running", "createdDateTime": "2020-01-01T00:00:00Z"}
 
 
-async def _deliver_with_a_bug(harness: Harness) -> None:
-    whole = harness.services
-    harness.services = replace(whole, clock=_fails_at(BEFORE_THE_MEETING, whole.clock))
-    try:
+async def _fail(harness: Harness, service: str, method: str, deliveries: int) -> None:
+    """So many deliveries in a row that all have the same bug."""
+    for _ in range(deliveries):
+        with a_bug_in(harness, service, method), pytest.raises(InvocationError):
+            await harness.deliver()
+
+
+# The claim is held.
+
+
+async def test_a_bug_releases_the_claim(harness: Harness) -> None:
+    """Deferred and due now; the due row waits a lease for the message; no POST: not uncertain."""
+    harness.script(cancel=[Answer(200)])
+    await harness.send(operationId="11111111-2222-3333-4444-555555555555")
+
+    await _fail(harness, "portal", "operation", 1)
+
+    await harness.holds("deferred", Uncertain=False, Attempts=0, NextTryAt=harness.clock.start)
+    assert await harness.due_at(LEASE)
+    assert len(await harness.waiting()) == 1
+
+
+async def test_a_bug_after_the_post_is_uncertain(harness: Harness) -> None:
+    """The next delivery takes the request over, and looks, as the POST may have worked."""
+    harness.accept()
+    await harness.send()
+
+    await _fail(harness, "backoff", "until", 1)
+
+    await harness.holds("deferred", Uncertain=True, Attempts=1, NextTryAt=harness.clock.start)
+    harness.script(cancel=[Answer(200)], submissions=[Answer(200, [])])
+    await harness.deliver()
+    data = await harness.ends("canceled")
+    assert (data["uncertain"], data["attempts"], harness.count("cancel")) == (True, 1, 1)
+
+
+async def test_a_bug_ends_what_is_held_on_the_fifth_delivery(harness: Harness) -> None:
+    """Failed, uncertain as it had posted, and the message is done."""
+    harness.accept()
+    await harness.send()
+    await _fail(harness, "backoff", "until", 1)
+    harness.script(cancel=[Answer(202)], submissions=[Answer(200, [OLD])])
+    await _fail(harness, "backoff", "until", 3)
+
+    with a_bug_in(harness, "backoff", "until"):
         await harness.deliver()
-    finally:
-        harness.services = whole
+
+    data = await harness.ends("failed", "InternalError")
+    assert (data["uncertain"], data["attempts"]) == (True, 5)
+    assert await harness.waiting() == []
 
 
-async def test_a_request_that_is_due_ends_on_the_fifth_delivery(harness: Harness) -> None:
-    """It ends once, by its record, and with the record's event."""
-    harness.script(cancel=[Answer(429, headers={"Retry-After": "5"})])
-    await harness.submit()
+async def test_the_text_of_a_bug_is_told_to_nobody(harness: Harness) -> None:
+    """It may quote the message: the host logs the exception's type alone, the event too."""
+    harness.script(cancel=[Answer(200)])
     await harness.send()
-    harness.clock.advance(60)
-    for _ in range(FIFTH - 1):
-        with pytest.raises(InvocationError):
-            await _deliver_with_a_bug(harness)
-    await _deliver_with_a_bug(harness)
-    await harness.ends("failed", "InternalError")
+
+    with a_bug_in(harness, "portal", "cancel"), pytest.raises(InvocationError) as raised:
+        await harness.deliver()
+
+    assert str(raised.value) == "ZeroDivisionError on delivery 1"
+    assert raised.value.__suppress_context__
 
 
-async def test_a_request_that_is_being_polled_is_left_to_the_timer(harness: Harness) -> None:
-    """However often a duplicate of its message fails, the record stands; it ends as it should."""
-    harness.accept(Answer(200, {"status": "completed"}))
-    await harness.submit()
+async def _bug_into_an_outage(proxied: Proxied) -> None:
+    """The table goes down while the POST is under way, and its answer meets a bug."""
+    with a_bug_in(proxied.harness, "backoff", "until"):
+        async with proxied.harness.delivering():
+            await proxied.harness.until(lambda: proxied.harness.count("cancel") == 1)
+            proxied.table.down = True
+
+
+async def test_a_release_that_fails_counts_as_a_death(proxied: Proxied) -> None:
+    """Nothing could be written: the lease runs out, as if the worker had died."""
+    harness = proxied.harness
+    location = {"Location": harness.location}
+    harness.script(
+        cancel=[Answer(202, headers=location, delay_seconds=0.2), Answer(200)],
+        submissions=[Answer(404)],
+    )
     await harness.send()
-    for _ in range(FIFTH + 1):
-        with pytest.raises(InvocationError):
-            await _deliver_with_a_bug(harness)
-    await harness.holds("accepted")
-    await harness.tick_after(60)
+
+    await _bug_into_an_outage(proxied)
+
+    proxied.table.down = False
+    await harness.holds("submitting", Attempts=0)
+    assert await harness.tick_after(LEASE + 10) == {"put-back": 1}
+    await harness.deliver()
+    assert (await harness.ends("canceled"))["uncertain"]
+    assert (await harness.record())["Deaths"] == 1
+
+
+async def test_a_bug_in_the_release_quotes_no_message_either(harness: Harness) -> None:
+    """What the host sees is the first bug's type, whatever the second one says."""
+    harness.script(cancel=[Answer(200)])
+    await harness.send()
+
+    with (
+        a_bug_in(harness, "ledger", "save", times=2),
+        pytest.raises(InvocationError, match="ZeroDivisionError on delivery 1"),
+    ):
+        await harness.deliver()
+
+    await harness.holds("submitting")
+
+
+# The record is another invocation's, or there is none.
+
+
+async def test_a_record_of_another_is_left_to_the_ledger(harness: Harness) -> None:
+    """However often a message fails on taking over, nothing is written; the fifth is the last."""
+    harness.script(cancel=[Answer(503), Answer(200)], submissions=[Answer(404)])
+    await harness.submit()
+    before = await harness.record()
+    await harness.send()
+    harness.clock.advance(FIRST_WAIT)
+    await _fail(harness, "ledger", "save", 4)
+
+    with a_bug_in(harness, "ledger", "save"):
+        await harness.deliver()
+
+    assert await harness.record() == before
+    assert (await harness.waiting(), await harness.outcomes()) == ([], [])
+    await harness.tick()
+    await harness.deliver()
     await harness.ends("canceled")
 
 
-async def test_a_bug_after_the_post_on_the_fifth_delivery(harness: Harness) -> None:
-    """Its POST was answered, but what it said is lost: the outcome is uncertain."""
+async def test_without_a_record_one_is_inserted_that_has_failed(harness: Harness) -> None:
+    """A valid request ends by its record, even where a bug never let it be claimed."""
+    await harness.send(correlationId="c-1")
+    await _fail(harness, "ledger", "insert", 4)
+    assert await harness.rows() == []
 
-    def jitter() -> float:
+    with a_bug_in(harness, "ledger", "insert"):
+        await harness.deliver()
+
+    data = await harness.ends("failed", "InternalError")
+    assert (data["attempts"], data["correlationId"], "uncertain" in data) == (0, "c-1", False)
+    assert (await harness.rejected(), harness.seen()) == ([], [])
+
+
+async def test_the_failed_record_owes_its_event(proxied: Proxied) -> None:
+    """Its due row is there from the start: the event goes out once its place is back."""
+    harness = proxied.harness
+    await harness.send()
+    await _fail(harness, "ledger", "insert", 4)
+
+    proxied.queue.down = True
+    with a_bug_in(harness, "ledger", "insert"):
+        await harness.deliver()
+
+    proxied.queue.down = False
+    assert await harness.due_at(LEASE)
+    await harness.tick_after(LEASE)
+    await harness.ends("failed", "InternalError")
+
+
+async def test_a_message_that_cannot_be_parsed(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is no request: a failed event without a record, the text kept in the rejected queue."""
+
+    def broken(_text: str, _message_id: str) -> InvalidRequest:
         raise ZeroDivisionError
 
-    harness.accept()
-    harness.services = replace(harness.services, backoff=Backoff(15, 300, jitter))
-    text = json.dumps({"publisherId": PUBLISHER, "offerId": harness.offer, "requestId": REQUEST_ID})
-    await harness.handle(_message(harness, text, FIFTH))
-    data = await harness.ends("failed", "InternalError")
-    assert (True, 1) == (data["uncertain"], data["attempts"])
+    message_id = await harness.send("{")
+    monkeypatch.setattr("cancel_trigger.submission.parse", broken)
+    for _ in range(4):
+        with pytest.raises(InvocationError):
+            await harness.deliver()
+    assert (await harness.outcomes(), await harness.rejected()) == ([], [])
 
+    await harness.deliver()
 
-async def test_a_bug_on_taking_over_from_a_dead_claimer(harness: Harness) -> None:
-    """The dead claimer's attempt counts, and makes the outcome uncertain."""
-    await harness.die_posting()
-    harness.clock.advance(LEASE + 6)
-    text = json.dumps({"publisherId": PUBLISHER, "offerId": harness.offer, "requestId": REQUEST_ID})
-    clock = _fails_at(BEFORE_THE_MEETING, harness.services.clock)
-    harness.services = replace(harness.services, clock=clock)
-    await harness.handle(_message(harness, text, FIFTH))
-    data = await harness.ends("failed", "InternalError")
-    assert (True, 1) == (data["uncertain"], data["attempts"])
+    data = await harness.outcome()
+    assert (data["status"], data["error"]["code"]) == ("failed", "InternalError")
+    assert (data["requestId"], await harness.rejected()) == (f"msg-{message_id}", ["{"])
+    assert await harness.rows() == []
 
 
 async def test_a_message_of_an_unreadable_record(harness: Harness) -> None:
@@ -98,15 +201,78 @@ async def test_a_message_of_an_unreadable_record(harness: Harness) -> None:
     await harness.submit()
     whole = await harness.record()
     await harness.edit(Status="weird")
-    text = json.dumps({"publisherId": PUBLISHER, "offerId": harness.offer, "requestId": REQUEST_ID})
-    await harness.handle(_message(harness, text, FIFTH))
-    assert ([], []) == (await harness.outcomes(), await harness.rejected())
+
+    await harness.submit()
+    await harness.send()
+    await _fail(harness, "ledger", "insert", 4)
+    with a_bug_in(harness, "ledger", "insert"):
+        await harness.deliver()
+
+    assert (await harness.outcomes(), await harness.rejected()) == ([], [])
     await harness.edit(Status=whole["Status"])
     await harness.tick_after(60)
     await harness.ends("canceled")
 
 
-def _message(harness: Harness, text: str, deliveries: int) -> QueueMessage:
-    return QueueMessage(  # type: ignore[no-untyped-call]
-        id="m-1", body=text, dequeue_count=deliveries, insertion_time=harness.clock()
-    )
+# The record is final.
+
+Meet = Callable[[Harness], Awaitable[object]]
+
+
+async def _end(harness: Harness) -> None:
+    """A 200 ends it, by the message that it came with."""
+    harness.script(cancel=[Answer(200)])
+    await harness.send()
+
+
+async def _expire(harness: Harness) -> None:
+    """A message meets a deferred record past its deadline."""
+    harness.script(cancel=[Answer(429)])
+    await harness.submit(expiresAt=harness.clock.at(10).isoformat())
+    harness.clock.advance(10)
+    await harness.send()
+
+
+async def _insert_expired(harness: Harness) -> None:
+    """A message comes after its deadline."""
+    await harness.send(expiresAt=harness.clock.at(-1).isoformat())
+
+
+async def _meet_owed(harness: Harness) -> None:
+    """A message meets a final record whose event is owed."""
+    await _end(harness)
+    with a_bug_in(harness, "outcomes", "send"):
+        await harness.deliver()
+    await harness.send()
+
+
+@pytest.mark.parametrize("meet", [_end, _expire, _insert_expired, _meet_owed])
+async def test_a_bug_once_the_record_is_final_leaves_the_event_to_the_row(
+    harness: Harness, meet: Meet
+) -> None:
+    """The message is done; a tick sends the event, when the bug is gone, and removes the row."""
+    await meet(harness)
+
+    with a_bug_in(harness, "outcomes", "send"):
+        assert await harness.deliver() == 1
+
+    assert (await harness.waiting(), await harness.outcomes()) == ([], [])
+    assert len(await harness.due_rows()) == 1
+    status = (await harness.record())["Status"]
+    assert await harness.tick_after(LEASE) == {"reported": 1}
+    assert (await harness.outcome())["status"] == status
+    await harness.check_rule_1()
+
+
+async def test_a_bug_where_nothing_owes_the_event(harness: Harness) -> None:
+    """A final record whose row is gone: the message fails, and the fifth delivery is the last."""
+    harness.script(cancel=[Answer(200)])
+    await harness.submit()
+    await harness.send()
+
+    await _fail(harness, "outcomes", "send", 4)
+    with a_bug_in(harness, "outcomes", "send"):
+        await harness.deliver()
+
+    assert await harness.waiting() == []
+    await harness.ends("canceled")

@@ -1,114 +1,43 @@
-"""Bugs and storage faults: what an invocation raises, and what the next delivery finds."""
+"""Storage faults: before the claim is written they fail the invocation, afterwards they do not."""
 
-from collections.abc import Iterator
-from dataclasses import replace
-from datetime import datetime
+from collections.abc import Awaitable, Callable
 
 import pytest
-from azure.core.exceptions import AzureError
 
 from local.portal.script import Answer
-from offer_cancellation.backoff import Backoff
-from offer_cancellation.errors import InvocationError
+from offer_cancellation.errors import StorageError
 from tests.integration.faulty_proxy import Loss, Proxied
 from tests.integration.harness import FIRST_WAIT, LEASE, REQUEST_ID, Harness
 
 TRANSACTION = "$batch"
-OLD = {"submissionState": "running", "createdDateTime": "2020-01-01T00:00:00Z"}
-
-
-def no_jitter() -> float:
-    """A bug where nobody expects one: after the POST, before its answer is written down."""
-    raise ZeroDivisionError
-
-
-async def test_a_bug_ends_the_request_on_the_fifth_delivery(harness: Harness) -> None:
-    """Before that, the claim is given up at once, uncertain where it had posted."""
-    backoff = Backoff(15, 300, no_jitter)
-    harness.services = replace(harness.services, backoff=backoff)
-    harness.accept()
-    await harness.send()
-
-    for delivery in range(1, 5):
-        with pytest.raises(InvocationError, match=f"ZeroDivisionError on delivery {delivery}"):
-            await harness.deliver()
-        await harness.holds("deferred", Uncertain=True, Attempts=delivery,
-                            NextTryAt=harness.clock.start)  # fmt: skip
-        assert await harness.due_at(LEASE)
-        harness.script(cancel=[Answer(202)], submissions=[Answer(200, [OLD])])
-    await harness.deliver()
-
-    data = await harness.ends("failed", "InternalError")
-    assert (data["uncertain"], data["attempts"]) == (True, 5)
-    assert await harness.waiting() == []
-
-
-async def test_a_bug_that_goes_away_costs_nothing(harness: Harness) -> None:
-    """The next delivery takes the request over, and looks, as the POST may have worked."""
-    whole, harness.services = (
-        harness.services,
-        replace(harness.services, backoff=Backoff(15, 300, no_jitter)),
-    )
-    harness.accept()
-    await harness.send()
-    with pytest.raises(InvocationError):
-        await harness.deliver()
-    harness.services = whole
-    harness.script(cancel=[Answer(200)], submissions=[Answer(200, [])])
-
-    await harness.deliver()
-
-    data = await harness.ends("canceled")
-    assert (data["uncertain"], data["attempts"], harness.count("cancel")) == (True, 1, 1)
-
-
-def unsteady(clock: Iterator[bool], now: datetime) -> datetime:
-    """The time, or a bug."""
-    if next(clock):
-        raise ZeroDivisionError
-    return now
-
-
-async def test_a_bug_before_the_claim_is_reported_and_kept(harness: Harness) -> None:
-    """On the fifth delivery: a failed event, the text in the poison queue, no record."""
-    turns = iter([True, False] * 5 + [False] * 50)
-    harness.services = replace(harness.services, clock=lambda: unsteady(turns, harness.clock()))
-    await harness.send()
-    (text,) = await harness.waiting()
-
-    for _ in range(4):
-        with pytest.raises(InvocationError):
-            await harness.deliver()
-        assert (await harness.outcomes(), await harness.rejected()) == ([], [])
-    await harness.deliver()
-
-    data = await harness.outcome()
-    assert (data["status"], data["error"]["code"]) == ("failed", "InternalError")
-    assert await harness.rejected() == [text]
-    assert not await harness.has_record()
+LOCATION = {"Location": "operations/1"}  # relative to the POST's own URL
 
 
 async def test_a_200_takes_three_storage_requests(proxied: Proxied) -> None:
-    """Claim, end, event: the rest is the host's."""
+    """Claim, end, event; the due row goes together with what is written next."""
     proxied.harness.script(cancel=[Answer(200)])
     await proxied.harness.submit(requestId="the first one creates table and queue")
+    await proxied.harness.send()
     proxied.table.requests.clear()
     proxied.queue.requests.clear()
 
-    await proxied.harness.submit()
+    await proxied.harness.handle_one()
 
     assert [request.partition("/")[0].strip() for request in proxied.table.requests] == ["POST"] * 2
     assert len(proxied.queue.requests) == 1
 
 
-async def test_an_invocation_raises_while_the_table_is_down(proxied: Proxied) -> None:
+# Before the claim is written.
+
+
+async def test_an_invocation_fails_while_the_table_is_down(proxied: Proxied) -> None:
     """Nothing is posted without a claim; the message stays, and ends well afterwards."""
     harness = proxied.harness
     harness.script(cancel=[Answer(200)])
     await harness.send()
     proxied.table.down = True
 
-    with pytest.raises(AzureError):
+    with pytest.raises(StorageError):
         await harness.deliver()
 
     assert len(proxied.table.requests) == 3
@@ -116,6 +45,39 @@ async def test_an_invocation_raises_while_the_table_is_down(proxied: Proxied) ->
     proxied.table.down = False
     await harness.deliver()
     await harness.ends("canceled")
+
+
+async def test_taking_over_fails_while_the_table_is_down(proxied: Proxied) -> None:
+    """Nor is anything posted without a claim of one's own."""
+    harness = proxied.harness
+    harness.script(cancel=[Answer(429), Answer(200)])
+    await harness.submit()
+    await harness.send()
+    harness.clock.advance(FIRST_WAIT)
+    proxied.table.lose_after(TRANSACTION, 1, Loss.REQUEST)
+    proxied.table.lose(TRANSACTION, Loss.REQUEST, times=2)
+
+    with pytest.raises(StorageError):
+        await harness.deliver()
+
+    await harness.holds("deferred", Attempts=1)
+    await harness.deliver()
+    assert (await harness.ends("canceled"))["attempts"] == 2
+
+
+async def test_an_invalid_message_stays_until_its_event_is_sent(proxied: Proxied) -> None:
+    """It has no record: nothing but the message owes the event."""
+    harness = proxied.harness
+    await harness.send("{}")
+    proxied.queue.down = True
+
+    with pytest.raises(StorageError):
+        await harness.deliver()
+
+    proxied.queue.down = False
+    await harness.deliver()
+    assert (await harness.outcome())["status"] == "rejected"
+    assert await harness.rejected() == ["{}"]
 
 
 @pytest.mark.parametrize("loss", list(Loss))
@@ -133,50 +95,143 @@ async def test_a_blip_of_the_table_does_not_show(proxied: Proxied, loss: Loss) -
     await harness.check_rule_1()
 
 
-async def test_an_outcome_that_cannot_be_sent_is_sent_by_the_next_delivery(
-    proxied: Proxied,
-) -> None:
-    """The final status is written first; then the message is the outbox."""
-    harness = proxied.harness
-    harness.script(cancel=[Answer(200)])
-    await harness.send()
-    proxied.queue.down = True
-
-    with pytest.raises(AzureError):
-        await harness.deliver()
-
-    assert ((await harness.record())["Status"], await harness.outcomes()) == ("canceled", [])
-    assert await harness.due_rows() == []
-    proxied.queue.down = False
-    await harness.deliver()
-    await harness.ends("canceled")
-    assert harness.count("cancel") == 1
+# Once the claim is written.
 
 
-async def deliver_into_an_outage(proxied: Proxied) -> None:
+async def _deliver_into_an_outage(proxied: Proxied) -> None:
     """The table goes down while the POST is under way."""
     async with proxied.harness.delivering():
         await proxied.harness.until(lambda: proxied.harness.count("cancel") == 1)
         proxied.table.down = True
 
 
-async def test_an_answer_that_cannot_be_written_down_is_uncertain(proxied: Proxied) -> None:
-    """The table fails after the POST: the lease runs out, and the next one looks."""
+@pytest.mark.parametrize("status", [200, 202, 503], ids=["end", "accepted", "deferred"])
+async def test_an_answer_that_cannot_be_written_down_is_uncertain(
+    proxied: Proxied, status: int
+) -> None:
+    """The message is done all the same: a tick puts the request back, and the next one looks."""
     harness = proxied.harness
-    harness.script(cancel=[Answer(200, delay_seconds=0.2)], submissions=[Answer(200, [])])
+    harness.script(
+        cancel=[Answer(status, None, LOCATION if status == 202 else {}, delay_seconds=0.2)],
+        submissions=[Answer(200, [])],
+    )
     await harness.send()
 
-    with pytest.raises(AzureError):
-        await deliver_into_an_outage(proxied)
+    await _deliver_into_an_outage(proxied)
 
+    assert await harness.waiting() == []
     await harness.holds("submitting", Attempts=0)
     proxied.table.down = False
-    await harness.deliver()
-    await harness.holds("submitting")
-    assert await harness.tick_after(LEASE + 5) == {"put-back": 1}
+    assert await harness.tick_after(LEASE + 10) == {"put-back": 1}
     await harness.deliver()
     data = await harness.ends("canceled")
     assert (data["uncertain"], data["attempts"], harness.count("cancel")) == (True, 1, 1)
+
+
+Prepare = Callable[[Harness], Awaitable[object]]
+
+
+async def _canceled_by_its_answer(harness: Harness) -> None:
+    harness.script(cancel=[Answer(200)])
+    await harness.send()
+
+
+async def _deferred_past_its_deadline(harness: Harness) -> None:
+    harness.script(cancel=[Answer(429)])
+    await harness.submit(expiresAt=harness.clock.at(10).isoformat())
+    harness.clock.advance(10)
+    await harness.send()
+
+
+async def _expired_before_it_came(harness: Harness) -> None:
+    await harness.send(expiresAt=harness.clock.at(-1).isoformat())
+
+
+async def _dead_claimer_past_its_deadline(harness: Harness) -> None:
+    await harness.die_posting(expiresAt=harness.clock.at(10).isoformat())
+    harness.clock.advance(LEASE + 5)
+    await harness.send()
+
+
+@pytest.mark.parametrize(
+    "prepare",
+    [
+        _canceled_by_its_answer,
+        _deferred_past_its_deadline,
+        _expired_before_it_came,
+        _dead_claimer_past_its_deadline,
+    ],
+)
+async def test_an_event_that_cannot_be_sent_is_owed_by_the_row(
+    proxied: Proxied, prepare: Prepare
+) -> None:
+    """The final status is written first, and the message is done; a tick sends the event."""
+    harness = proxied.harness
+    await prepare(harness)
+    proxied.queue.down = True
+
+    assert await harness.deliver() == 1
+
+    assert (await harness.waiting(), await harness.outcomes()) == ([], [])
+    assert len(await harness.due_rows()) == 1
+    status = (await harness.record())["Status"]
+    proxied.queue.down = False
+    assert await harness.tick_after(LEASE) == {"reported": 1}
+    assert (await harness.outcome())["status"] == status
+    await harness.check_rule_1()
+
+
+async def test_a_record_that_is_inserted_final_is_due_a_lease_later(proxied: Proxied) -> None:
+    """So that whoever wrote it sends first."""
+    proxied.queue.down = True
+
+    await proxied.harness.submit(expiresAt=proxied.harness.clock.at(-1).isoformat())
+
+    assert await proxied.harness.due_at(LEASE)
+
+
+async def _owed(proxied: Proxied) -> Harness:
+    """A final record whose event could not be sent, and another message of its request."""
+    await _canceled_by_its_answer(proxied.harness)
+    proxied.queue.down = True
+    await proxied.harness.deliver()
+    await proxied.harness.send()
+    return proxied.harness
+
+
+async def test_meeting_a_final_record_whose_row_is_there_does_not_fail(proxied: Proxied) -> None:
+    """The row owes the event, not the message."""
+    harness = await _owed(proxied)
+
+    assert await harness.deliver() == 1
+
+    assert (await harness.waiting(), await harness.outcomes()) == ([], [])
+    assert await harness.due_at(LEASE)
+
+
+async def test_meeting_a_final_record_whose_row_is_gone_fails(proxied: Proxied) -> None:
+    """Then the message is all that owes the event: it comes again."""
+    harness = await _owed(proxied)
+    await harness.remove_due_rows()
+
+    with pytest.raises(StorageError):
+        await harness.deliver()
+
+    proxied.queue.down = False
+    await harness.deliver()
+    await harness.ends("canceled")
+    assert harness.count("cancel") == 1
+
+
+async def test_a_message_sends_the_event_that_is_owed(proxied: Proxied) -> None:
+    """And has the row removed: the tick finds nothing."""
+    harness = await _owed(proxied)
+    proxied.queue.down = False
+
+    await harness.deliver()
+
+    await harness.ends("canceled")
+    assert await harness.tick_after(LEASE) == {}
 
 
 async def test_a_lost_reply_of_the_outcome_queue_repeats_the_same_event(proxied: Proxied) -> None:
@@ -189,5 +244,5 @@ async def test_a_lost_reply_of_the_outcome_queue_repeats_the_same_event(proxied:
     await harness.submit()
 
     ids = [event["id"] for event in await harness.outcomes()]
-    assert set(ids[1:]) == {"r-1:1:canceled"}
+    assert ids[1:] == [harness.event_id("canceled")] * 2
     assert await harness.tick_after(FIRST_WAIT) == {}

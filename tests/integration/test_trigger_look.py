@@ -268,7 +268,7 @@ async def test_a_dead_claimer_s_attempt_is_uncertain(harness: Harness) -> None:
     await harness.holds("submitting", Attempts=0)
     harness.script(cancel=[Answer(200)], submissions=[Answer(200, [])])
 
-    await harness.tick_after(LEASE + 5)
+    await harness.tick_after(LEASE + 10)
     await harness.deliver()
 
     data = await harness.ends("canceled")

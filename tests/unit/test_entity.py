@@ -208,24 +208,78 @@ def test_implied_due_time(changes: dict[str, Any], expected: datetime | None) ->
         pytest.param({"Attempts": EntityProperty(2, EdmType.INT64)}, {"attempts": 2}, id="Int64"),
         pytest.param({"Attempts": 2.0}, {"attempts": 2}, id="a number as Double"),
         pytest.param({"Attempts": "2"}, {"attempts": 2}, id="a number as text"),
+        pytest.param({"Attempts": b"2"}, {"attempts": 2}, id="a number as Binary"),
+        pytest.param({"Attempts": True}, {"attempts": 1}, id="a number as Boolean"),
         pytest.param({"Version": EntityProperty(1, EdmType.INT64)}, {}, id="the version"),
         pytest.param({"Uncertain": "true"}, {"uncertain": True}, id="a Boolean as text"),
+        pytest.param({"Uncertain": 1}, {"uncertain": True}, id="a Boolean as a number"),
+        pytest.param({"Uncertain": 1.0}, {"uncertain": True}, id="a Boolean as Double"),
+        pytest.param({"Uncertain": EntityProperty(1, EdmType.INT64)},
+                     {"uncertain": True}, id="a Boolean as Int64"),
+        pytest.param({"Uncertain": b"True"}, {"uncertain": True}, id="a Boolean as Binary"),
+        pytest.param({"Status": b"submitting"}, {}, id="the status as Binary"),
+        pytest.param({"RequestId": b"nightly"}, {}, id="a text as Binary"),
         pytest.param({"OperationId": UUID(GUID)}, {"operation_id": GUID}, id="a text as Guid"),
         pytest.param({"CorrelationId": 7}, {"correlation_id": "7"}, id="a text as a number"),
+        pytest.param({"CorrelationId": 7.0}, {"correlation_id": "7"}, id="a text as Double"),
+        pytest.param({"CorrelationId": 7.5}, {"correlation_id": "7.5"}, id="a text as a fraction"),
+        pytest.param({"CorrelationId": True}, {"correlation_id": "true"}, id="a text as Boolean"),
+        pytest.param({"CorrelationId": NOW},
+                     {"correlation_id": "2030-01-31T12:00:00.250Z"}, id="a text as a time"),
         pytest.param({"CorrelationId": EntityProperty(7, EdmType.INT64)},
                      {"correlation_id": "7"}, id="a text as Int64"),
         pytest.param({"DueAt": "2030-01-31T12:05:15.250Z"}, {}, id="a time as text"),
+        pytest.param({"DueAt": "2030-01-31T12:05:15.2509999Z"}, {}, id="a finer time as text"),
+        pytest.param({"DueAt": "2030-01-31T13:05:15.250+01:00"}, {}, id="a time with an offset"),
+        pytest.param({"DueAt": b"2030-01-31T12:05:15.250Z"}, {}, id="a time as Binary"),
+        pytest.param({"DueAt": "2030-01-31T12:05:15.250"}, {}, id="a naive time as text"),
+        pytest.param({"DueAt": datetime(2030, 1, 31, 12, 5, 15, 250_000)},  # noqa: DTZ001 - naive
+                     {}, id="a naive time"),
     ],
 )  # fmt: skip
 def test_types_of_tools(changes: dict[str, Any], expected: dict[str, Any]) -> None:
     """A tool that saved a column with a type of its own does not make the row unreadable."""
-    assert record(etag="e1", **expected) == entity.from_row(ROW | changes, "e1")
+    read = entity.from_row(ROW | changes, "e1")
+
+    assert record(etag="e1", **expected) == read
+    assert record(etag="e1", **expected).due_at == read.due_at
+    assert UTC == (read.due_at and read.due_at.tzinfo)
 
 
-def test_a_newer_version_as_int64() -> None:
-    """A newer row is recognised whatever number type its version has."""
+@pytest.mark.parametrize("version", [2, 2.0, "2", b"2", EntityProperty(2, EdmType.INT64)])
+def test_a_newer_version_of_any_type(version: object) -> None:
+    """A newer row is recognised whatever type its version was saved with."""
     with pytest.raises(NewerRecordError):
-        entity.from_row(ROW | {"Version": EntityProperty(2, EdmType.INT64)}, "e1")
+        entity.from_row(ROW | {"Version": version}, "e1")
+
+
+_odd_values = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(),
+    st.binary(),
+    st.datetimes(),
+    st.datetimes(timezones=st.timezones()),
+    st.uuids(),
+    st.integers().map(lambda value: EntityProperty(value, EdmType.INT64)),
+    st.sampled_from([float("nan"), float("inf"), 2**31, 2**63, -1, "", b"\xff", "0001-01-01"]),
+)
+
+
+@given(column=st.sampled_from(sorted(ROW)), value=_odd_values)
+def test_whatever_a_column_holds(column: str, value: object) -> None:
+    """A row is read, so that it can be written again, or it is unreadable: never a bug."""
+    try:
+        read = entity.from_row(ROW | {column: value}, "e1")
+    except UnreadableRecordError:
+        return
+
+    written = entity.to_row(read, "w1")
+    assert {bool, int, str, datetime} >= {type(value) for value in written.values()}
+    assert all(value < 2**31 for value in written.values() if isinstance(value, int))
+    assert read == entity.from_row(written, "e1")
 
 
 def test_columns_of_others() -> None:
@@ -269,11 +323,25 @@ def test_unreadable_row(changes: dict[str, Any], wrong: str) -> None:
     assert f"{WHERE}: missing or wrong {wrong}" == str(caught.value)
 
 
-def test_naive_time() -> None:
-    """A time without an offset, as a hand may write it, is a fault like any other."""
-    with pytest.raises(UnreadableRecordError) as caught:
-        entity.from_row(ROW | {"Deadline": "2030-01-31T12:00:00"}, "e1")
-    assert f"{WHERE}: times without an offset: Deadline" == str(caught.value)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"Attempts": 2**31}, id="more than an Int32"),
+        pytest.param({"Attempts": EntityProperty(2**62, EdmType.INT64)}, id="a huge Int64"),
+        pytest.param({"Attempts": -1}, id="negative"),
+        pytest.param({"Attempts": 1e300}, id="a huge Double"),
+        pytest.param({"Deadline": "9999-12-31T23:59:59Z"}, id="after all times"),
+        pytest.param({"Deadline": "0001-01-01T00:00:00+05:00"}, id="before all times"),
+        pytest.param({"Attempts": float("nan")}, id="not a number"),
+        pytest.param({"Deadline": float("inf")}, id="an infinite time"),
+        pytest.param({"Deadline": EntityProperty(2**62, EdmType.INT64)}, id="ticks"),
+    ],
+)
+def test_values_that_no_record_has(changes: dict[str, Any]) -> None:
+    """A value that could not be written again is a fault of its column, not of the whole batch."""
+    (column,) = changes
+    with pytest.raises(UnreadableRecordError, match=rf"^row .* {column}$"):
+        entity.from_row(ROW | changes, "e1")
 
 
 def test_row_of_another_request() -> None:
