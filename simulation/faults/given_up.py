@@ -19,9 +19,10 @@ class GivenUp(Fault):
         while not self.world.is_calm:
             await asyncio.sleep(self.chance.uniform(0, 30))
             messages = self.world.queues.messages(REQUESTS)
-            if messages:
-                message = self.chance.choice(messages)
-                message.dequeue_count = max(message.dequeue_count, _FAILED)
+            waiting = [m for m in messages if m.dequeue_count < _FAILED]
+            if waiting:
+                message = self.chance.choice(waiting)
+                message.dequeue_count = _FAILED
                 self.world.note(
                     "world", "its deliveries have failed", self.world.about(message.text)
                 )
