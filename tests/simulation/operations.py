@@ -42,8 +42,7 @@ filters = st.sampled_from(
     [
         "PartitionKey eq 'a'",
         "PartitionKey eq 'a' and RowKey ge 'due-' and RowKey lt 'due-2'",
-        "PartitionKey eq 'a' and RowKey ge 'due-' and RowKey lt 'request-~' and"
-        " (Status eq 'submitting' or Attempts gt 1)",
+        "PartitionKey eq 'a' and (Status eq 'submitting' or Attempts gt 1)",
         "PartitionKey eq 'a' and FinishedAt lt datetime'2030-01-02T00:00:00Z'",
         "PartitionKey eq 'a' and Uncertain eq true",
         "PartitionKey eq 'b'",
