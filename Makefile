@@ -17,7 +17,7 @@ WORKERS ?= 3
 PARALLEL := --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder --durations=20
 
 # The modules that decide: pure, and covered to the last branch.
-DECISIONS := cancel_trigger/decisions.py,cancel_trigger/meeting.py,cancel_trigger/message.py,cancel_trigger/metadata.py,poll_timer/decisions.py,offer_cancellation/backoff.py,offer_cancellation/envelope.py,offer_cancellation/original.py,offer_cancellation/request.py,offer_cancellation/outcome.py,offer_cancellation/status.py,offer_cancellation/ledger/keys.py,offer_cancellation/ledger/record.py,offer_cancellation/ledger/entity.py,offer_cancellation/portal/answer.py,offer_cancellation/portal/location.py,offer_cancellation/portal/operation.py,offer_cancellation/portal/throttle.py
+DECISIONS := cancel_trigger/message.py,cancel_trigger/metadata.py,cancel_trigger/decisions.py,poll_timer/decisions.py,offer_cancellation/backoff.py,offer_cancellation/envelope.py,offer_cancellation/next_step.py,offer_cancellation/original.py,offer_cancellation/outcome_event.py,offer_cancellation/request.py,offer_cancellation/status.py,offer_cancellation/transitions.py,offer_cancellation/ledger/keys.py,offer_cancellation/ledger/record.py,offer_cancellation/ledger/entity.py,offer_cancellation/portal/answer.py,offer_cancellation/portal/body.py,offer_cancellation/portal/location.py,offer_cancellation/portal/operation.py,offer_cancellation/portal/throttle.py
 
 .PHONY: help demo run stack unit test test-here test-worker test-313 test-rest-313 chaos simulate mutants soak check format lock install clean
 
@@ -33,8 +33,8 @@ run: install  ## Keep the local stack up, to send requests to
 stack: install  ## The same without the app, for `func start`; writes local.settings.json
 	@$(BIN)/python -m local.run --no-host --write-settings
 
-unit: .venv/.installed  ## Run the unit tests, in seconds: no server, no network
-	$(BIN)/python -m pytest --quiet tests/unit
+unit: .venv/.installed  ## Run the unit tests, in seconds: few examples a property, no server, no network
+	EXAMPLES=few $(BIN)/python -m pytest --quiet -m "not slow" tests/unit
 
 ifdef FILE
 test: install $(if $(findstring tests/infra,$(FILE)),.venv-infra/.installed)

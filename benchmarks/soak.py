@@ -12,7 +12,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -38,6 +38,7 @@ PENDING, DUE, REQUESTS = 50_000, 1_000, 5_000
 _ROWS_A_TRANSACTION = 100
 _GROWTH_LIMIT_MIB = 16  # of 4,000 requests after the first 1,000: a leak of 4 KiB each shows
 _MIB = 1024 * 1024
+_TELL_SECONDS = 15
 _RUNNING = Answer(200, {"status": "running"})
 
 
@@ -87,6 +88,13 @@ def _record(number: int, *, is_due: bool) -> Record:
     )
 
 
+async def _tell(console: Console, progress: Callable[[], str]) -> None:
+    """Say how far it is, a few times a minute."""
+    while True:
+        await asyncio.sleep(_TELL_SECONDS)
+        console.print(f"… {progress()}")
+
+
 async def _fill(table: TableClient, pending: int, due: int) -> None:
     """Puts the records and their due rows into the table, as many at a time as it takes."""
     await table.create_table()
@@ -125,7 +133,7 @@ async def _tick_row(name: str, clients: Services) -> tuple[str, ...]:
     )
 
 
-async def _ticks(pending: int, due: int) -> Table:
+async def _ticks(console: Console, pending: int, due: int) -> Table:
     table = Table("tick", "came to", "seconds", "CPU s", "storage requests", "memory MiB")
     async with Azurite() as azurite, Identity() as identity, Portal(identity) as portal:
         os.environ.update(identity.environment)
@@ -138,7 +146,10 @@ async def _ticks(pending: int, due: int) -> Table:
             async with TableClient.from_connection_string(
                 azurite.connection_string, settings.ledger_table
             ) as rows:
+                console.print(f"Filling the table with {pending:,} requests …")
                 await _fill(rows, pending, due)
+
+            console.print("Ticking …")
             table.add_row(*await _tick_row(f"{due:,} due of {pending:,}", clients))
             table.add_row(*await _tick_row(f"none due of {pending:,}", clients))
         finally:
@@ -146,7 +157,7 @@ async def _ticks(pending: int, due: int) -> Table:
     return table
 
 
-async def _through(requests: int) -> tuple[Table, float]:
+async def _through(console: Console, requests: int) -> tuple[Table, float]:
     """So many requests through the app; how much its memory grew after the first fifth."""
     table = Table("requests done", "seconds", "memory MiB")
     async with Stack({"POLL_SCHEDULE": "* * * * * *"}) as stack:
@@ -156,14 +167,18 @@ async def _through(requests: int) -> tuple[Table, float]:
         started = time.perf_counter()
         memory: list[float] = []
         step = requests // 5
+        done = stack.portal.seen
+        telling = asyncio.create_task(_tell(console, lambda: f"{len(done):,} of {requests:,}"))
         for first in range(0, requests, step):
             end = first + step
             await asyncio.gather(*(_sender(stack, n, end) for n in range(first, first + 8)))
-            while len(stack.portal.seen) < end:  # noqa: ASYNC110 - the portal sets no event
+            while len(done) < end:  # noqa: ASYNC110 - the portal sets no event
                 await asyncio.sleep(0.2)
             memory.append(process.memory_info().rss / _MIB)
             seconds = time.perf_counter() - started
             table.add_row(f"{end:,}", f"{seconds:.1f}", f"{memory[-1]:.1f}")
+
+        telling.cancel()
     return table, memory[-1] - memory[0]
 
 
@@ -174,8 +189,8 @@ async def _sender(stack: Stack, first: int, end: int) -> None:
 
 
 async def _soak(console: Console, pending: int, requests: int) -> bool:
-    console.print(await _ticks(pending, min(DUE, pending // 2)))
-    table, growth = await _through(requests)
+    console.print(await _ticks(console, pending, min(DUE, pending // 2)))
+    table, growth = await _through(console, requests)
     console.print(table)
     console.print(f"growth after the first fifth: {growth:.1f} MiB, limit {_GROWTH_LIMIT_MIB}")
     return growth <= _GROWTH_LIMIT_MIB

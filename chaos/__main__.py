@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 import secrets
 import shutil
 import signal
@@ -41,6 +42,8 @@ def main() -> int:
     console.print(f"Chaos with seed {seed}, given up after {size.limit:.0f} s …")
     directory = Path(tempfile.mkdtemp(prefix="offer-cancellation-chaos-"))
     passed = False
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("chaos").setLevel(logging.INFO)
     try:
         seen = asyncio.run(_observe(make_plan(seed, size), directory))
         verdict = judge(seen)

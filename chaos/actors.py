@@ -4,14 +4,16 @@ They follow the plan by the clock and note what they did and when.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
+import psutil
 from azure.core.exceptions import AzureError
 
 from chaos.messages import Invalid, Request
 from chaos.observed import Sent, Trouble
-from chaos.plan import Kill, Outage, Plan
+from chaos.plan import Deletion, Kill, Outage, Plan
 from chaos.storage import Storage
+from local.host.host import STARTED
 from local.process import ChildProcess
 from local.stack import Stack
 
@@ -37,8 +39,8 @@ class Sender:
     async def run(self, plan: Plan, texts: dict[str, str]) -> None:
         """Send all; `texts` holds those of the requests by their ids."""
         async with asyncio.TaskGroup() as group:
-            for request in plan.requests:
-                text, name = texts[request.request_id], request.request_id
+            for request in filter(lambda request: request.deaths is None, plan.requests):
+                text, name = texts[request.request_id], request.offer_id
                 group.create_task(self._send(request, text, name))
             for invalid in plan.invalid:
                 group.create_task(self._send(invalid, invalid.text, invalid.text))
@@ -59,14 +61,39 @@ class Sender:
                 await asyncio.sleep(_SEND_AGAIN_SECONDS)
 
 
+def _workers(host: ChildProcess) -> list[psutil.Process]:
+    try:
+        return psutil.Process(host.pid).children() if host.running else []
+    except psutil.NoSuchProcess:
+        return []
+
+
+async def _until_up(host: ChildProcess) -> None:
+    """It may have ended by itself: then it is started again, and not to be killed before."""
+    while True:
+        log = host.log_path.read_text(errors="replace")
+        ended = max(log.rfind(" host.given_up "), log.rfind(" host.storage_lost "))
+        if host.running and log.rfind(f" {STARTED} ") > ended:
+            return
+
+        await asyncio.sleep(_SEND_AGAIN_SECONDS)
+
+
 class Troublemaker:
     """Kills hosts, takes services away and gives them back."""
 
-    def __init__(self, stack: Stack, hosts: Sequence[ChildProcess], clock: Clock) -> None:
+    def __init__(
+        self,
+        stack: Stack,
+        hosts: Sequence[ChildProcess],
+        empty_and_delete: Callable[[str], Awaitable[None]],
+        clock: Clock,
+    ) -> None:
         self.troubles: list[Trouble] = []
         self.kills = 0
         self._stack = stack
         self._hosts = hosts
+        self._empty_and_delete = empty_and_delete
         self._clock = clock
         self._up = [asyncio.Lock() for _ in hosts]
 
@@ -79,6 +106,7 @@ class Troublemaker:
                 group.create_task(self._revoke(moment))
             group.create_task(self._identity_outage(plan.identity_outage))
             group.create_task(self._portal_outage(plan.portal_outage))
+            group.create_task(self._delete_queue(plan.deletion))
             if plan.storage_restart:
                 group.create_task(self._storage_restart(plan.storage_restart))
 
@@ -92,14 +120,32 @@ class Troublemaker:
         host = self._hosts[kill.target]
         await until(kill.at, self._clock)
         async with self._up[kill.target]:  # its last start may take longer than planned
-            if not host.running:
-                raise RuntimeError(f"host {kill.target + 1} was to be killed, and does not run")
+            await _until_up(host)
             at = self._clock()
             host.kill()
             self.kills += 1
             self._note(at, f"host {kill.target + 1} killed")
             await asyncio.sleep(kill.back_after)
             await self._stack.start_host(host)
+
+    def kill_worker(self, port: int) -> None:
+        """Kill the worker that calls from that port, and nothing else of its host."""
+        for number, host in enumerate(self._hosts):
+            for worker in _workers(host):
+                if any(c.laddr and c.laddr.port == port for c in worker.net_connections("tcp4")):
+                    worker.kill()
+                    self._note(self._clock(), f"worker of host {number + 1} killed")
+
+    async def _delete_queue(self, deletion: Deletion) -> None:
+        await until(deletion.at, self._clock)
+        while True:
+            try:
+                await self._empty_and_delete(deletion.queue)
+            except AzureError:
+                await asyncio.sleep(_SEND_AGAIN_SECONDS)
+            else:
+                self._note(self._clock(), f"queue {deletion.queue} deleted", repeats=False)
+                return
 
     async def _revoke(self, moment: float) -> None:
         await until(moment, self._clock)

@@ -27,6 +27,7 @@ class FaultKind(StrEnum):
     HANG = "no answer"
     TRUNCATED = "truncated body"
     TRICKLING = "trickling body"
+    FATAL = "its caller dies"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,25 +48,36 @@ THROTTLES = frozenset(
 _NEVER_ACTED = THROTTLES | {FaultKind.UNAVAILABLE}  # refused before anything was done
 _ALWAYS_ACTED = frozenset({FaultKind.TRUNCATED, FaultKind.TRICKLING})  # an answer began
 # A 429 pauses a whole process: often enough to matter, and still something gets done.
-_SHARES = {kind: 1 if kind in THROTTLES else 3 for kind in FaultKind}
+_SHARES = {k: 1 if k in THROTTLES else 3 for k in FaultKind if k is not FaultKind.FATAL}
 _PAUSES = (0.002, 0.05)
+_FATAL_CALLS = 2
 _LATENCY = (0.01, 0.4)  # seconds, least and most
 
 
 def draw_fault(seed: int, offer_id: str, kind: Kind, number: int) -> Fault | None:
     """The fault of an offer's `number`-th call of the kind, or None."""
-    rng = _rng("fault", seed, offer_id, kind, number)
+    rng = rng_of("fault", seed, offer_id, kind, number)
     if rng.random() >= SHARE:
         return None
     what = rng.choices(list(_SHARES), list(_SHARES.values()))[0]
-    acted = what in _ALWAYS_ACTED or (what not in _NEVER_ACTED and rng.random() < 0.5)  # noqa: PLR2004
+    acted = what in _ALWAYS_ACTED or (what not in _NEVER_ACTED and rng.random() < 0.5)
     return Fault(what, acted, rng.choice(_PAUSES) if what is FaultKind.TRICKLING else 0.0)
+
+
+def draw_fatal_fault(seed: int, offer_id: str, kind: Kind, number: int) -> Fault | None:
+    """The fault of a call for an offer whose cancel calls kill who sends them, for a while."""
+    if kind != "cancel" or number >= _FATAL_CALLS:
+        return None
+
+    acted = rng_of("fatal", seed, offer_id, number).random() < 0.5
+    return Fault(FaultKind.FATAL, acted)
 
 
 def draw_latency(seed: int, offer_id: str, kind: Kind, number: int) -> float:
     """How many seconds the portal takes for a call."""
-    return _rng("latency", seed, offer_id, kind, number).uniform(*_LATENCY)
+    return rng_of("latency", seed, offer_id, kind, number).uniform(*_LATENCY)
 
 
-def _rng(*parts: object) -> Random:
+def rng_of(*parts: object) -> Random:
+    """Random numbers that follow from these alone."""
     return Random(":".join(map(str, parts)))  # noqa: S311 - a plan, no secret

@@ -23,13 +23,17 @@ class Form(StrEnum):
     EVENT = "a CloudEvent"
     EVENT_BASE64 = "a CloudEvent in base64"
     EVENT_ARRAY = "an array of one CloudEvent"
+    EVENT_COUNTED = "a CloudEvent with a dequeueCount of its own"
+    UNDELIVERABLE = "a CloudEvent whose insertionTime the host cannot convert"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """A valid request: when and how it is sent, and what its offer is like.
 
-    `at` and `again_at` are seconds from the start; `expires_in`: seconds from `at`.
+    `at` and `again_at` are seconds from the start; `expires_in`: seconds from `at`. Without an id
+    of its own a request gets one from its queue message. With `deaths` it is not sent: it lies in
+    the ledger, claimed, and so many of its claimers died before the last one.
     """
 
     seed: int
@@ -39,10 +43,12 @@ class Request:
     form: Form
     expires_in: float | None
     offer: Offer
+    has_id: bool = True
+    deaths: int | None = None
 
     @property
     def request_id(self) -> str:
-        """Every seventh holds what a key of the table may not hold."""
+        """The id that it has, or would have. Every seventh holds what a key may not hold."""
         odd = " /\\#?%ä" if self.number % 7 == 0 else ""
         return f"chaos-{self.seed}-{self.number:03}{odd}"
 
@@ -65,7 +71,7 @@ class Request:
         fields: dict[str, object] = {
             "publisherId": PUBLISHER,
             "offerId": self.offer_id,
-            "requestId": self.request_id,
+            **({"requestId": self.request_id} if self.has_id else {}),
             "correlationId": f"correlation-{self.number:03}",
             "notificationEmails": list(self.emails) if self.number % 2 else ",".join(self.emails),
         }
@@ -95,7 +101,7 @@ def invalid_text(seed: int, number: int) -> str:
         "requestId": f"invalid-{seed}-{number:03}",
         "notificationEmails": [f"invalid-{number:03}@{EMAIL_DOMAIN}"],
     }
-    match number % 6:
+    match number % 7:
         case 0:
             return _written({**good, "operatonId": "misspelt"}, Form.BASE64, "")
         case 1:
@@ -106,6 +112,8 @@ def invalid_text(seed: int, number: int) -> str:
             return json.dumps(good)[:-1]
         case 4:
             return _written({**good, "publisherId": "../.."}, Form.EVENT_BASE64, f"e-{number}")
+        case 5:
+            return json.dumps({**good, "insertionTime": "yesterday"})
         case _:
             emails = [f"invalid-{number:03}@{EMAIL_DOMAIN}", "no address"]
             return _written({**good, "notificationEmails": emails}, Form.PLAIN, "")
@@ -130,6 +138,10 @@ def _written(fields: dict[str, object], form: Form, event_id: str) -> str:
             return _base64(event)
         case Form.EVENT_ARRAY:
             return json.dumps([event])
+        case Form.EVENT_COUNTED:
+            return json.dumps({**event, "dequeueCount": 9})
+        case Form.UNDELIVERABLE:
+            return json.dumps({**event, "insertionTime": "yesterday"})
 
 
 def _base64(value: object) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from chaos.plan import Plan
 from chaos.simulation import Call
+from chaos.storage_proxy import OddAnswer
 
 FINAL = frozenset({"canceled", "failed", "rejected", "expired"})
 
@@ -15,6 +16,7 @@ class Row:
     """A record as it stands in the table; `etag` tells two states of it apart."""
 
     request_id: str
+    offer_id: str
     status: str
     etag: str
     columns: Mapping[str, Any] = field(default_factory=dict)
@@ -39,13 +41,14 @@ class Event:
     source: str
     id: str
     request_id: str
+    offer_id: str
     status: str
     body: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A message that was put on the queue: `name` is its request id, or its text if invalid."""
+    """A message that was put on the queue: `name` is its offer, or its text if invalid."""
 
     at: float
     message_id: str
@@ -84,5 +87,8 @@ class Observed:
     kills: int = 0
     troubles: tuple[Trouble, ...] = ()
     time_outs: Mapping[str, tuple[float, ...]] = field(default_factory=dict)  # by offer
+    odd_answers: tuple[OddAnswer, ...] = ()  # of the storage
     rule_one: frozenset[str] = frozenset()  # digests of requests seen to break it
-    secrets: tuple[str, ...] = ()  # what was found in the logs
+    secrets: tuple[str, ...] = ()  # where one was found: in logs, records, events
+    cookies: tuple[str, ...] = ()  # calls that came with one
+    poison: int = 0  # messages in the poison queue at the end

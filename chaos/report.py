@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterable
+from hashlib import sha256
 
 from rich.box import SIMPLE
 from rich.console import Console
@@ -12,7 +13,7 @@ from rich.table import Table
 from chaos.faults import THROTTLES, FaultKind
 from chaos.observed import Observed
 from chaos.simulation import Call
-from chaos.verdict import Verdict, posts_by_offer, records_by_request
+from chaos.verdict import Verdict, posts_by_offer, records_by_offer
 
 _SHOWN_OFFENDERS = 10
 _HIDDEN_COLUMNS = ("NotificationEmails", "PartitionKey", "RowKey", "Writer")
@@ -55,6 +56,10 @@ def _rows(seen: Observed) -> Iterable[tuple[str, str]]:
     yield "messages", f"{len(seen.sent)}, of which {seen.plan.copies} are copies"
     yield "kills", str(seen.kills)
     yield "trouble", ", ".join(f"{what} ({n})" for what, n in sorted(others.items()))
+    odd = Counter(odd.oddity for odd in seen.odd_answers)
+    yield "odd answers of storage", ", ".join(f"{n} {what}" for what, n in sorted(odd.items()))
+    plan = seen.plan
+    yield "clocks", f"app 2 {plan.clocks_apart:+.0f} s, portal {plan.portal_clock:+.0f} s"
     yield "calls of the portal", f"{len(seen.calls)}, of which {faults.total()} went wrong"
     yield "faults", "\n".join(by_kind)
     yield "429s", str(sum(faults[kind] for kind in THROTTLES))
@@ -66,26 +71,31 @@ def _rows(seen: Observed) -> Iterable[tuple[str, str]]:
 
 
 def _history(seen: Observed, about: str) -> Iterable[str]:
-    """The record, the events and the calls of one request."""
-    requests = {request.request_id: request for request in seen.plan.requests}
-    request = requests.get(about)
+    """The records, the events and the calls of one offer."""
+    request = seen.plan.offers.get(about)
     if request is None:
         return
-    yield f"\n{about}: {request.offer}"
-    for sent in seen.sent:
-        if sent.name == about:
-            yield f"{sent.at:8.2f} s  sent as {sent.message_id}"
-    if record := records_by_request(seen).get(about):
+    yield f"\n{about}, {request.request_id}: {request.offer}"
+    yield from (f"{s.at:8.2f} s  sent as {s.message_id}" for s in seen.sent if s.name == about)
+    for record in records_by_offer(seen).get(about, []):
         columns = {n: str(v) for n, v in record.columns.items() if n not in _HIDDEN_COLUMNS}
         yield f"  record  {json.dumps(columns, ensure_ascii=False)}"
     for event in seen.events:
-        if event.request_id == about:
+        if event.offer_id == about:
             yield f"{event.at:8.2f} s  event {json.dumps(event.body, ensure_ascii=False)}"
     for call in sorted(seen.calls, key=lambda call: call.at):
         if call.offer_id == request.offer_id:
             yield f"{call.at:8.2f} s  {_call(call)}"
+    yield from _odd_answers(seen, request.request_id)
     for trouble in sorted(seen.troubles, key=lambda trouble: trouble.at):
         yield f"{trouble.at:8.2f} s  {trouble.what}, until {trouble.until:.2f} s"
+
+
+def _odd_answers(seen: Observed, request_id: str) -> Iterable[str]:
+    digest = sha256(request_id.encode()).hexdigest()
+    for odd in seen.odd_answers:
+        if digest in odd.digests:
+            yield f"{odd.at:8.2f} s  odd answer of storage: {odd.oddity}"
 
 
 def _call(call: Call) -> str:

@@ -5,32 +5,30 @@ a singleton.
 """
 
 import asyncio
+import logging
 import time
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 from chaos.actors import Sender, Troublemaker
-from chaos.logs import secrets_in, time_outs_in
+from chaos.logs import secrets_in, time_outs_in, tokens_in
 from chaos.messages import EMAIL_DOMAIN
 from chaos.observed import Observed
 from chaos.plan import Plan
 from chaos.simulation import SimulatedPortal, Simulation
-from chaos.storage import open_storage
+from chaos.stack import ChaosStack
+from chaos.storage import Storage, open_storage
+from chaos.storage_proxy import Oddity, Proxies, open_proxies
 from chaos.watch import Watch
 from local.portal.portal import Portal
 from local.process import ChildProcess
 from local.stack import Stack
 
-# Minutes become seconds; what decides is the same. A lease is 18 s, taken over 5 s later.
-SETTINGS = {
-    "PARTNER_API_TIMEOUT_SECONDS": "1",
-    "POLL_SCHEDULE": "* * * * * *",
-    "POLL_GRACE_SECONDS": "10",
-    "BACKOFF_FIRST_SECONDS": "0.5",
-    "BACKOFF_MAX_SECONDS": "2",
-}
-_MESSAGE_LEASE_SECONDS = 3.0  # a dead host's messages come back after that
+_logger = logging.getLogger(__name__)
+
 _HOSTS = 2
+_TELL_SECONDS = 15
 
 
 class _Run:
@@ -45,42 +43,64 @@ class _Run:
         return time.monotonic() - self._start
 
     async def observe(self) -> Observed:
-        stack = Stack(
-            SETTINGS,
-            with_host=False,
-            directory=self._directory,
-            location=self._directory / "storage",
-            lease_seconds=_MESSAGE_LEASE_SECONDS,
-            make_portal=lambda identity: SimulatedPortal(identity, self._simulation),
+        plan = self._plan
+        stack = ChaosStack(
+            self._directory, lambda identity: SimulatedPortal(identity, self._simulation)
         )
-        async with stack:
+        async with (
+            stack,
+            open_proxies(
+                stack.azurite.queue_uri, stack.azurite.table_uri, self._clock, self._odd_answer
+            ) as proxies,
+            open_storage(stack.azurite.connection_string) as storage,
+        ):
+            through_proxies = proxies.connection_string(stack.azurite.connection_string)
             hosts = [
-                stack.add_host(self._directory / f"host-{number + 1}.log")
+                stack.add_app(
+                    self._directory / f"host-{number + 1}.log",
+                    plan.clocks_apart * number,
+                    through_proxies,
+                )
                 for number in range(_HOSTS)
             ]
             await asyncio.gather(*(stack.start_host(host) for host in hosts))
             self._start, self._started = time.monotonic(), datetime.now(UTC)
-            return await self._play(stack, hosts)
+            return await self._play(stack, hosts, proxies, storage)
 
-    async def _play(self, stack: Stack, hosts: list[ChildProcess]) -> Observed:
+    async def _play(
+        self, stack: Stack, hosts: list[ChildProcess], proxies: Proxies, storage: Storage
+    ) -> Observed:
         plan, pending = self._plan, ""
-        async with open_storage(stack.azurite.connection_string) as storage:
-            sender = Sender(storage, self._clock)
-            troublemaker = Troublemaker(stack, hosts, self._clock)
-            watch = Watch(plan, storage, self._clock)
-            texts = {r.request_id: r.text(self._started) for r in plan.requests}
-            try:
-                async with asyncio.timeout(plan.size.limit), asyncio.TaskGroup() as group:
-                    acting = [
-                        group.create_task(sender.run(plan, texts)),
-                        group.create_task(troublemaker.run(plan)),
-                    ]
-                    guarding = group.create_task(troublemaker.watch())
-                    await watch.run(lambda: all(task.done() for task in acting))
-                    guarding.cancel()
-            except TimeoutError:
-                pending = watch.pending or "it was not quiet for long enough"
-            seconds = self._clock()
+        sender = Sender(storage, self._clock)
+        watch = Watch(plan, storage, self._clock)
+
+        async def empty_and_delete(queue: str) -> None:
+            """Nothing is sent meanwhile, so that nothing is lost with it."""
+            async with proxies.queue.held():
+                await watch.collect()
+                await storage.delete_queue(queue)
+
+        troublemaker = Troublemaker(stack, hosts, empty_and_delete, self._clock)
+        if isinstance(stack.portal, SimulatedPortal):
+            stack.portal.kill_caller = troublemaker.kill_worker
+        for request in plan.requests:
+            if request.deaths is not None:
+                await storage.leave_behind(request, datetime.now(UTC))
+        texts = {r.request_id: r.text(self._started) for r in plan.requests}
+        try:
+            async with asyncio.timeout(plan.size.limit), asyncio.TaskGroup() as group:
+                acting = [
+                    group.create_task(sender.run(plan, texts)),
+                    group.create_task(troublemaker.run(plan)),
+                ]
+                guarding = group.create_task(troublemaker.watch())
+                telling = group.create_task(self._tell(watch))
+                await watch.run(lambda: all(task.done() for task in acting))
+                guarding.cancel()
+                telling.cancel()
+        except TimeoutError:
+            pending = watch.pending or "it was not quiet for long enough"
+        seconds = self._clock()
         for host in hosts:
             await host.stop()
         logs = {host.log_path.name: host.log_path.read_text(errors="replace") for host in hosts}
@@ -102,13 +122,38 @@ class _Run:
             kills=troublemaker.kills,
             troubles=tuple(troublemaker.troubles),
             time_outs=time_outs,
+            odd_answers=proxies.odd,
             rule_one=frozenset(watch.rule_one),
-            secrets=tuple(
-                place
-                for name, text in logs.items()
-                for place in secrets_in(name, text, EMAIL_DOMAIN)
+            secrets=tuple(_secrets(logs, watch)),
+            cookies=tuple(
+                f"{seen.method} {seen.path}"
+                for seen in stack.portal.seen
+                if any(name.lower() == "cookie" for name in seen.headers)
             ),
+            poison=watch.poison,
         )
+
+    def _odd_answer(self, service: str, number: int) -> Oddity | None:
+        is_early = self._clock() < self._plan.odd_until
+        return self._plan.odd_answer(service, number) if is_early else None
+
+    async def _tell(self, watch: Watch) -> None:
+        """Say where the run is, a few times a minute."""
+        while True:
+            await asyncio.sleep(_TELL_SECONDS)
+            _logger.info("%3.0f s: waiting for %s", self._clock(), watch.pending or "the end")
+
+
+def _secrets(logs: Mapping[str, str], watch: Watch) -> Iterator[str]:
+    """Where one is found: in a log, a record, an event."""
+    for name, text in logs.items():
+        yield from secrets_in(name, text, EMAIL_DOMAIN)
+
+    for record in watch.ledger.records.values():
+        yield from tokens_in(f"record {record.request_id}", str(record.columns))
+
+    for event in watch.events:
+        yield from tokens_in(f"event {event.id}", str(event.body))
 
 
 async def observe(plan: Plan, directory: Path) -> Observed:

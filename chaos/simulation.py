@@ -13,6 +13,7 @@ from email.utils import format_datetime
 
 from aiohttp import web
 
+from chaos.dress import DressedAnswer, dressed
 from chaos.faults import Fault, FaultKind
 from chaos.messages import Request
 from chaos.offers import PUBLISHER, Guard, Place
@@ -30,6 +31,7 @@ _FAILURES = {
     FaultKind.RESET: Failure.RESET_AFTER,  # whether it was acted on is decided before
     FaultKind.HANG: Failure.HANG,
     FaultKind.TRUNCATED: Failure.TRUNCATE,
+    FaultKind.FATAL: Failure.HANG,  # whoever waits for it is killed
 }
 
 
@@ -51,6 +53,7 @@ class Call:
 class _State:
     request: Request
     is_cancelled: bool = False
+    cancelled_at: datetime | None = None  # by the portal's clock
     reads: int = 0  # of the operation, since
     calls: Counter[Kind] = field(default_factory=Counter)
 
@@ -64,8 +67,17 @@ class Simulation:
         self._plan = plan
         self._clock = clock
         self._now = now
-        self._began = now() - timedelta(hours=1)
+        self._began = self.api_now() - timedelta(hours=1)
         self._offers = {offer_id: _State(request) for offer_id, request in plan.offers.items()}
+
+    @property
+    def plan(self) -> Plan:
+        """What it follows."""
+        return self._plan
+
+    def api_now(self) -> datetime:
+        """The time by the portal's own clock."""
+        return self._now() + timedelta(seconds=self._plan.portal_clock)
 
     def is_cancelled(self, offer_id: str) -> bool:
         """Whether what ran for the offer runs no more."""
@@ -87,7 +99,7 @@ class Simulation:
         trial = state if takes_effect else replace(state)
         match kind:
             case "cancel":
-                truth = _cancel(trial)
+                truth = _cancel(trial, self.api_now())
             case "operation":
                 truth = self._operation(trial, operation_id)
             case "submissions":
@@ -131,7 +143,6 @@ class Simulation:
             status = _progress(state)  # all that its caller can watch
         items = [] if running_only and status != "running" else [(_OLD, status)]
         items += [] if running_only else [(_OVER, "completed")]
-        dates = {"createdDateTime": self._began.isoformat()} if request.offer.dated else {}
         return Answer(
             200,
             [
@@ -140,11 +151,20 @@ class Simulation:
                     "offerId": request.offer_id,
                     "submissionType": "publish",
                     "submissionState": state_word,
-                    **dates,
+                    **self._dates(state, name),
                 }
                 for name, state_word in items
             ],
         )
+
+    def _dates(self, state: _State, name: str) -> dict[str, str]:
+        if not state.request.offer.dated:
+            return {}
+
+        created, changed = self._began, state.cancelled_at or self._began
+        if name == _OVER:
+            created, changed = created - timedelta(hours=2), created - timedelta(hours=1)
+        return {"createdDateTime": created.isoformat(), "changedTime": changed.isoformat()}
 
     def _described(self, request: Request, name: str, status: str) -> Answer:
         operation: dict[str, object] = {
@@ -164,28 +184,51 @@ class SimulatedPortal(Portal):
 
     def __init__(self, identity: Identity, simulation: Simulation) -> None:
         super().__init__(identity)
+        self.kill_caller: Callable[[int], None] | None = None  # by the port that it calls from
         self._simulation = simulation
 
     def respond(self, request: web.Request, kind: Kind, publisher: str, offer: str) -> Answer:
-        """Decide on an answer, by the offer's state."""
-        return self._simulation.answer(
+        """Decide on an answer, by the offer's state, and dress it."""
+        offer_id = offer if publisher == PUBLISHER else f"{publisher}/{offer}"
+        answer = self._simulation.answer(
             kind,
-            offer if publisher == PUBLISHER else f"{publisher}/{offer}",
+            offer_id,
             request.match_info.get("id", ""),
             running_only="status" in request.query,
         )
+        call = self._simulation.calls[-1] if self._simulation.calls else None
+        if call is None or call.offer_id != offer_id:
+            return answer
+
+        if call.fault and call.fault.kind is FaultKind.FATAL:
+            self._kill(request)
+        dress = self._simulation.plan.dress(offer_id, kind, call.number)
+        authorization = request.headers.get("Authorization", "")
+        return dressed(answer, dress, authorization, self._simulation.api_now())
+
+    def _kill(self, request: web.Request) -> None:
+        if self.kill_caller and request.transport:
+            self.kill_caller(request.transport.get_extra_info("peername")[1])
+
+    async def _send(self, request: web.Request, answer: Answer) -> web.StreamResponse:
+        response = await super()._send(request, answer)
+        if isinstance(answer, DressedAnswer) and not response.prepared:
+            for name, value in answer.again:
+                response.headers.add(name, value.replace("{url}", self.url))
+
+        return response
 
 
-def _cancel(state: _State) -> Answer:
+def _cancel(state: _State, now: datetime) -> Answer:
     """The cancel call, where it is acted on."""
     request, offer = state.request, state.request.offer
     if state.is_cancelled:
         return Answer(200, {"message": "Nothing of the offer runs any more."})
-    if 400 <= offer.answer < 500:  # noqa: PLR2004
+    if 400 <= offer.answer < 500:
         error = {"code": "NotNow", "message": f"{offer.answer}, whatever you do."}
         return Answer(offer.answer, {"error": error})
-    state.is_cancelled = True
-    if offer.answer != 202:  # noqa: PLR2004
+    state.is_cancelled, state.cancelled_at = True, now
+    if offer.answer != 202:
         return Answer(200, {"message": "Cancelled."})
     base = f"/api/publishers/{PUBLISHER}/offers/{request.offer_id}/operations"
     path = f"{base}/{request.operation_id(_followed(request))}"
@@ -231,6 +274,7 @@ def _spoilt(answer: Answer, fault: Fault, now: datetime) -> Answer:
         return replace(answer, fault=Failure.TRICKLE, delay_seconds=fault.pause)
     if fault.kind in _FAILURES:
         return replace(answer, fault=_FAILURES[fault.kind])
+    # By a gateway's clock, which is right.
     moment = format_datetime((now + timedelta(seconds=2)).astimezone(UTC), usegmt=True)
     throttled = {"error": {"code": "TooManyRequests", "message": "Slow down."}}
     answers = {

@@ -26,6 +26,7 @@ class Watch:
         self.rejected: list[str] = []
         self.ledger = Snapshot()
         self.rule_one: set[str] = set()
+        self.poison = 0
         self.pending = "nothing seen yet"  # what is waited for
         self._plan = plan
         self._storage = storage
@@ -43,6 +44,21 @@ class Watch:
             await asyncio.sleep(_LOOK_SECONDS)
 
     async def _look(self) -> str:
+        await self.collect()
+        await self._sample()
+        self.poison = await self._storage.poisoned()
+        return ", ".join(
+            f"{count} {what}"
+            for what, count in [
+                *self._missing(),
+                ("messages on the queue", await self._storage.waiting()),
+                ("messages in the poison queue", self.poison),
+            ]
+            if count
+        )
+
+    async def collect(self) -> None:
+        """Take what is in the outcome and the rejected queue. Raises AzureError."""
         async for body in self._storage.take_events():
             data = body.get("data") or {}
             self.events.append(
@@ -51,21 +67,13 @@ class Watch:
                     source=str(body.get("source")),
                     id=str(body.get("id")),
                     request_id=str(data.get("requestId")),
+                    offer_id=str(data.get("offerId")),
                     status=str(data.get("status")),
                     body=body,
                 )
             )
         async for text in self._storage.take_rejected():
             self.rejected.append(text)
-        await self._sample()
-        return ", ".join(
-            f"{count} {what}"
-            for what, count in [
-                *self._missing(),
-                ("messages on the queue", await self._storage.waiting()),
-            ]
-            if count
-        )
 
     async def _sample(self) -> None:
         before, self.ledger = self.ledger, await self._storage.read_ledger()
@@ -77,9 +85,9 @@ class Watch:
 
     def _missing(self) -> Iterator[tuple[str, int]]:
         """How much of what must come has not. What is wrong with it is the verdict's business."""
-        final = {row.request_id for row in self.ledger.records.values() if row.status in FINAL}
-        told = {event.request_id for event in self.events}
-        wanted = {request.request_id for request in self._plan.requests}
+        final = {row.offer_id for row in self.ledger.records.values() if row.status in FINAL}
+        told = {event.offer_id for event in self.events}
+        wanted = set(self._plan.offers)
         rejected = Counter(
             {i.text: 1 if i.again_at is None else 2 for i in self._plan.invalid}
         ) - Counter(self.rejected)

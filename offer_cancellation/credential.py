@@ -155,7 +155,7 @@ class SteadyCredential:
             self._held[scopes] = _Held.since(token, now)
             if claims:
                 self._renew_from[scopes] = now + RETRY_SECONDS
-        except Exception as failure:  # noqa: BLE001 - a bare KeyError when the reply lacks a field
+        except Exception as failure:  # a bare KeyError when the reply lacks a field
             return _unavailable(scopes[0], failure)
         finally:
             del self._flights[scopes]
@@ -203,9 +203,14 @@ def _unavailable(scope: str, failure: Exception) -> TokenUnavailableError:
     found = re.search(r"AADSTS\d+", reason)
     code = found[0] if found else name
     log.event(
-        logger, "token.unavailable", logging.WARNING,
-        scope=scope, code=code, reason=reason or None, **log.fault_fields(failure),
-    )  # fmt: skip
+        logger,
+        "token.unavailable",
+        logging.WARNING,
+        scope=scope,
+        code=code,
+        reason=reason or None,
+        **log.fault_fields(failure),
+    )
     telemetry.token_failed()
     text = f"no token for {scope}: {name} from the identity endpoint"
     unavailable = TokenUnavailableError(text, code, reason)

@@ -20,17 +20,19 @@ COUNT_LIMIT = 5_000  # pending requests that are counted, an equal share of each
 
 
 async def run_maintenance(services: Services) -> int:
-    """Once a period measures, and restores due rows: how many. Raises StorageError."""
+    """Once a period restores due rows, and measures; how many rows. Raises StorageError."""
     period = int(services.clock().timestamp()) // PERIOD_SECONDS
     key = f"maintenance {period}"
     if not services.reported_once.add(key):
         return 0
     try:
+        restored = await _restore_due_rows(services, BUCKETS[period % len(BUCKETS)])
         await _measure(services)
-        return await _restore_due_rows(services, BUCKETS[period % len(BUCKETS)])
     except Exception:
         services.reported_once.discard(key)
         raise
+
+    return restored
 
 
 async def _restore_due_rows(services: Services, bucket: str) -> int:

@@ -187,7 +187,7 @@ class Portal:
         except TokenUnavailableError as failure:
             error = Error(failure.code, failure.detail or failure.message)
             return NoAnswer(Cause.TOKEN, sent=False, error=error)
-        except Exception as failure:  # noqa: BLE001 - whatever it is: was anything sent, or not?
+        except Exception as failure:  # whatever it is: was anything sent, or not?
             return self._no_answer(call, wire, failure, has_token=bool(tokens))
 
         return reply
@@ -238,15 +238,21 @@ class Portal:
     def _no_answer(
         self, call: _Call, wire: Wire, failure: Exception, *, has_token: bool
     ) -> NoAnswer:
-        root = failure.__cause__ or failure  # httpx calls a reset a time-out; aiohttp knows better
+        root: BaseException = failure
+        if not isinstance(failure, TimeoutError):  # that of `_exchange` is caused by a cancellation
+            root = failure.__cause__ or failure  # httpx calls a reset a time-out; aiohttp does not
         cause = Cause.NETWORK
         if isinstance(root, TimeoutError):
             cause = Cause.TIME_OUT if has_token else Cause.TOKEN
 
         log.event(
-            logger, "api.no_answer", logging.WARNING, method=call.method,
-            cause=cause.value, **log.fault_fields(failure),
-        )  # fmt: skip
+            logger,
+            "api.no_answer",
+            logging.WARNING,
+            method=call.method,
+            cause=cause.value,
+            **log.fault_fields(failure),
+        )
         text = str(root) or f"nothing within {self._settings.api_timeout:g} s"
         text = without_emails(re.sub(r"\?\S+", "?***", fit(text, _REASON_LIMIT)))
         error = Error(type(root).__name__, text)

@@ -7,10 +7,11 @@ from itertools import pairwise
 
 import pytest
 
-from chaos.faults import SHARE, THROTTLES, FaultKind
+from chaos.faults import SHARE, THROTTLES, FaultKind, draw_fault
 from chaos.messages import Form
 from chaos.offers import Guard, Place
-from chaos.plan import FULL, SHORT, Size, make_plan
+from chaos.plan import FULL, QUEUES, SHORT, Size, make_plan
+from chaos.storage_proxy import Oddity
 from local.portal.script import Kind
 from offer_cancellation.request import CancelRequest, InvalidRequest, parse
 
@@ -45,14 +46,14 @@ def test_another_seed_makes_another_plan() -> None:
 def test_a_fifth_of_all_calls_goes_wrong_in_every_way() -> None:
     """Each kind of fault comes up, and both halves of those that have two."""
     plan = make_plan(1, FULL)
-    drawn = [plan.fault(f"offer-{o}", kind, n) for o in range(500) for kind in CALLS
+    drawn = [draw_fault(plan.seed, f"offer-{o}", kind, n) for o in range(500) for kind in CALLS
              for n in range(4)]  # fmt: skip
     faults = [fault for fault in drawn if fault]
     halves = {(fault.kind, fault.acted) for fault in faults}
     both = {kind for kind in FaultKind if {(kind, True), (kind, False)} <= halves}
 
     assert len(faults) / len(drawn) == pytest.approx(SHARE, abs=0.02)
-    assert {fault.kind for fault in faults} == set(FaultKind)
+    assert {fault.kind for fault in faults} == set(FaultKind) - {FaultKind.FATAL}
     assert both == {
         FaultKind.ERROR,
         FaultKind.GATEWAY,
@@ -69,12 +70,16 @@ def test_the_proportions_are_those_promised(size: Size) -> None:
     plan = make_plan(3, size)
     guards = Counter(request.offer.guard for request in plan.requests)
 
-    assert len(plan.requests) == size.requests
+    sent = [request for request in plan.requests if request.deaths is None]
+    assert len(sent) == size.requests
+    assert len(plan.requests) - len(sent) == size.fatal
+    assert sum(not r.has_id for r in sent) >= size.requests // 15
+    assert sum(r.form is Form.UNDELIVERABLE for r in sent) == round(size.requests * 0.05)
     assert sum(r.again_at is not None for r in plan.requests) == size.requests // 10
     assert 2 <= len(plan.invalid) <= size.requests // 10
     assert guards[Guard.RUNNING] == round(size.requests * 0.05)
     assert sum(r.expires_in is not None for r in plan.requests) == round(size.requests * 0.05)
-    assert plan.messages == len(plan.requests) + len(plan.invalid) + plan.copies
+    assert plan.messages == len(sent) + len(plan.invalid) + plan.copies
 
 
 def test_every_form_and_every_place_comes_up() -> None:
@@ -106,13 +111,55 @@ def test_the_app_takes_requests_for_requests_and_invalid_ones_for_invalid(size: 
     for request in plan.requests:
         parsed = parse(request.text(STARTED), "message")
         assert isinstance(parsed, CancelRequest)
-        assert parsed.request_id == request.request_id
+        assert parsed.request_id == (request.request_id if request.has_id else "msg-message")
         assert parsed.offer_id == request.offer_id
         assert parsed.notification_emails == list(request.emails)
         assert (parsed.expires_at is None) == (request.expires_in is None)
     for invalid in plan.invalid:
         assert isinstance(parse(invalid.text, "message"), InvalidRequest)
     assert len({invalid.text for invalid in plan.invalid}) == len(plan.invalid)
+
+
+@SIZES
+def test_what_has_no_id_is_sent_once(size: Size) -> None:
+    """Sent twice it would be two requests: nobody could tell."""
+    without_id = [request for request in make_plan(8, size).requests if not request.has_id]
+
+    assert without_id
+    assert {request.again_at for request in without_id} == {None}
+    assert {request.form for request in without_id} <= {Form.PLAIN, Form.BASE64}
+
+
+def test_some_requests_kill_who_cancels_them() -> None:
+    """They lie in the ledger when the run begins; what only reads them lives."""
+    plan = make_plan(1, FULL)
+    fatal = [request.offer_id for request in plan.requests if request.deaths is not None]
+
+    faults = [plan.fault(fatal[0], "cancel", number) for number in range(3)]
+
+    assert len(fatal) == FULL.fatal
+    assert [fault and fault.kind for fault in faults] == [FaultKind.FATAL, FaultKind.FATAL, None]
+    assert plan.fault(fatal[0], "submissions", 0) is None
+
+
+def test_the_storage_answers_oddly_in_every_way() -> None:
+    """Now and then, and early: what the host gives up is hidden for a minute after a fault."""
+    plan = make_plan(1, FULL)
+    drawn = [plan.odd_answer(service, n) for service in ("queue", "table") for n in range(1000)]
+    odd = [oddity for oddity in drawn if oddity]
+
+    assert set(odd) == set(Oddity)
+    assert len(odd) / len(drawn) == pytest.approx(0.03, abs=0.015)
+    assert plan.odd_until < FULL.seconds / 2
+
+
+def test_clocks_and_deletions_follow_from_the_seed() -> None:
+    """Over the seeds the apps' clocks are apart both ways, and each queue is deleted."""
+    plans = [make_plan(seed, SHORT) for seed in range(20)]
+
+    assert {plan.clocks_apart for plan in plans} == {-3.0, 3.0}
+    assert {plan.deletion.queue for plan in plans} == set(QUEUES)
+    assert len({plan.portal_clock for plan in plans}) > 2
 
 
 def test_an_invalid_message_keeps_the_id_of_its_queue_message() -> None:

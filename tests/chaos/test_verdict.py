@@ -8,36 +8,53 @@ from typing import Any
 import pytest
 
 from chaos.faults import Fault, FaultKind
+from chaos.messages import Request
 from chaos.observed import Event, Observed, Row, Sent, Snapshot, Trouble
+from chaos.offers import Offer
 from chaos.plan import SHORT, Plan, make_plan
 from chaos.rule_one import broken, broken_at_rest
 from chaos.simulation import Call
+from chaos.storage_proxy import OddAnswer, Oddity
 from chaos.verdict import Verdict, judge
 
 PLAN = make_plan(1, replace(SHORT, faults=1))
 ONE = PLAN.requests[0]
+REQUESTED = "2030-01-31T12:00:00.000Z"
 
 
 def _digest(request_id: str) -> str:
     return sha256(request_id.encode()).hexdigest()
 
 
-def _row(request_id: str, status: str = "canceled", etag: str = "1") -> Row:
-    return Row(request_id, status, etag)
+def _row(request: Request, status: str = "canceled", **columns: object) -> Row:
+    return Row(request.request_id, request.offer_id, status, "1", columns)
 
 
-def _event(request_id: str, status: str = "canceled", event_id: str = "") -> Event:
-    return Event(9.0, "/offer-cancellation/local", event_id or request_id, request_id, status)
+def _event(request: Request, status: str = "canceled", run: int = 1) -> Event:
+    event_id = f"{request.request_id}:{REQUESTED}:{run}:{status}"
+    body = {"data": {"requestedAt": REQUESTED}}
+    source = "/offer-cancellation/local"
+    return Event(9.0, source, event_id, request.request_id, request.offer_id, status, body)
 
 
-def _call(at: float = 1.0, fault: Fault | None = None, **fields: Any) -> Call:
-    return Call(at, "cancel", ONE.offer_id, 0, 200, fault, **fields)
+def _rejected(text: str) -> Event:
+    event_id = f"message:{sha256(text.encode()).hexdigest()}:rejected"
+    return Event(9.0, "/offer-cancellation/local", event_id, "?", "", "rejected")
+
+
+def _call(at: float = 1.0, fault: Fault | None = None, status: int = 200, **fields: Any) -> Call:
+    return Call(at, "cancel", ONE.offer_id, 0, status, fault, **fields)
+
+
+def _look(at: float) -> Call:
+    return Call(at, "submissions", ONE.offer_id, 0, 200, None)
 
 
 def _good(plan: Plan = PLAN) -> Observed:
     """A run in which everything went as promised."""
-    sent = [Sent(r.at, f"m-{r.number}", r.request_id, is_valid=True) for r in plan.requests]
-    sent += [Sent(r.again_at, "m", r.request_id, is_valid=True) for r in plan.requests
+    requests = [r for r in plan.requests if r.deaths is None]
+    sent = [Sent(r.at, f"m-{r.number}", r.offer_id, is_valid=True) for r in requests]
+    sent += [Sent(r.again_at, "m", r.offer_id, is_valid=True) for r in requests
              if r.again_at is not None]  # fmt: skip
     invalid = [
         Sent(i.at, f"invalid-{i.number}-{copy}", i.text, is_valid=False)
@@ -49,16 +66,13 @@ def _good(plan: Plan = PLAN) -> Observed:
         seconds=30,
         pending="",
         sent=(*sent, *invalid),
-        ledger=Snapshot({_digest(r.request_id): _row(r.request_id) for r in plan.requests}),
+        ledger=Snapshot({_digest(r.request_id): _row(r) for r in plan.requests}),
         events=(
-            *(_event(r.request_id) for r in plan.requests),
-            *(
-                _event("?", "rejected", f"message:{sha256(s.name.encode()).hexdigest()}:rejected")
-                for s in invalid
-            ),
+            *(_event(r) for r in plan.requests),
+            *(_rejected(s.name) for s in invalid),
         ),
         rejected=tuple(s.name for s in invalid),
-        calls=(_call(fault=Fault(FaultKind.RESET, acted=True), acted=True), _call(2.0)),
+        calls=(_call(fault=Fault(FaultKind.RESET, acted=True), acted=True), _look(1.5), _call(2.0)),
         cancelled=frozenset(plan.offers),
         kills=plan.size.kills,
     )
@@ -96,26 +110,28 @@ def test_a_request_without_an_event_is_lost() -> None:
     verdict = judge(replace(seen, events=seen.events[1:]))
 
     assert _off(verdict) == {"lost": 1}
-    assert verdict.offenders == [ONE.request_id]
+    assert verdict.offenders == [ONE.offer_id]
 
 
 def test_a_request_without_a_record_is_lost() -> None:
-    """An event alone does not do."""
+    """An event alone does not do: only a record ends a valid request."""
     seen = _good()
     records = dict(seen.ledger.records)
     del records[_digest(ONE.request_id)]
 
-    assert _off(judge(replace(seen, ledger=Snapshot(records)))) == {"lost": 1}
+    verdict = judge(replace(seen, ledger=Snapshot(records)))
+
+    assert _off(verdict) == {"lost": 1, "ended in two statuses": 1}
 
 
 def test_a_record_that_is_not_final_is_lost() -> None:
     """With its due row it keeps rule 1, but it has not ended, and its due row is left."""
     seen = _with_record(
         _good(),
-        _row(ONE.request_id, "accepted"),
+        _row(ONE, "accepted"),
         {_digest(ONE.request_id): frozenset({"due-1"})},
     )
-    events = tuple(e for e in seen.events if e.request_id != ONE.request_id)
+    events = tuple(e for e in seen.events if e.offer_id != ONE.offer_id)
 
     assert _off(judge(replace(seen, events=events))) == {"lost": 2, "rule 1 broken": 1}
 
@@ -132,7 +148,7 @@ def test_an_invalid_message_without_its_event_or_its_text_is_lost(field: str) ->
 def test_two_statuses_are_found_among_events() -> None:
     """Two events of one request must not differ, in status nor in id."""
     seen = _good()
-    other = _event(ONE.request_id, "expired", "another")
+    other = _event(ONE, "expired")
 
     verdict = judge(replace(seen, events=(*seen.events, other)))
 
@@ -141,7 +157,7 @@ def test_two_statuses_are_found_among_events() -> None:
 
 def test_two_statuses_are_found_between_event_and_record() -> None:
     """What the event says the record must say."""
-    seen = _with_record(_good(), _row(ONE.request_id, "rejected"), {})
+    seen = _with_record(_good(), _row(ONE, "rejected"), {})
 
     assert _off(judge(seen)) == {"ended in two statuses": 1}
 
@@ -159,13 +175,14 @@ def test_a_second_post_out_of_the_blue_is_unexplained() -> None:
         {"troubles": (Trouble(1.5, 1.6, "host 1 killed"),)},
         {"troubles": (Trouble(0.0, 0.6, "portal gone"),)},
         {"time_outs": {ONE.offer_id: (1.9,)}},
+        {"odd_answers": (OddAnswer(1.9, Oddity.EMPTY, frozenset({_digest(ONE.request_id)})),)},
     ],
 )
 def test_a_second_post_is_explained_by_what_befell_the_first(
     explanation: dict[str, Any],
 ) -> None:
-    """A kill, an outage, an answer that came too late."""
-    calls = (_call(1.0), _call(9.0, Fault(FaultKind.ERROR, acted=True)))
+    """A kill, an outage, an answer that came too late, a storage that did not answer well."""
+    calls = (_call(1.0), _look(8.5), _call(9.0, Fault(FaultKind.ERROR, acted=True)))
 
     assert judge(replace(_good(), calls=calls, **explanation)).passed
 
@@ -176,21 +193,117 @@ def test_a_second_post_is_explained_by_what_befell_the_first(
         {"troubles": (Trouble(0.2, 0.3, "portal gone"), Trouble(4.0, 4.1, "host 1 killed"))},
         {"troubles": (Trouble(1.5, 1.6, "identity endpoint down", repeats=False),)},
         {"time_outs": {"another-offer": (1.9,)}},
-        {"calls": (_call(1.0, Fault(FaultKind.TRICKLING, acted=True)), _call(2.0))},
-        {"calls": (_call(1.0, Fault(FaultKind.TRUNCATED, acted=True)), _call(2.0))},
+        {"odd_answers": (OddAnswer(1.9, Oddity.EMPTY, frozenset({"another"})),)},
+        {
+            "calls": (
+                _call(1.0, Fault(FaultKind.TRICKLING, acted=True), 403),
+                _look(1.5),
+                _call(2.0),
+            )
+        },
+        {"calls": (_call(1.0, Fault(FaultKind.TRUNCATED, acted=True), 403), _call(2.0))},
     ],
 )
 def test_a_second_post_is_not_explained_by_anything_else(excuse: dict[str, Any]) -> None:
-    """Not its time, no concern of a POST, another offer, an answer whose status arrived."""
-    calls = (_call(1.0), _call(9.0, Fault(FaultKind.ERROR, acted=True)))
+    """Not its time, no concern of a POST, another offer, a refusal whose body broke off."""
+    calls = (_call(1.0), _look(8.5), _call(9.0, Fault(FaultKind.ERROR, acted=True)))
 
     assert _off(judge(replace(_good(), **{"calls": calls, **excuse}))) == {"unexplained POSTs": 1}
+
+
+def test_a_second_post_without_a_look_is_unexplained() -> None:
+    """The first may have arrived: what became of it is to be asked first."""
+    calls = (_look(0.5), _call(1.0, Fault(FaultKind.ERROR, acted=True)), _call(2.0))
+
+    assert _off(judge(replace(_good(), calls=calls))) == {"unexplained POSTs": 1}
+
+
+def test_a_second_post_is_explained_by_a_success_that_broke_off() -> None:
+    """A 2xx without its body is not believed."""
+    broken_off = Fault(FaultKind.TRUNCATED, acted=True)
+    calls = (_call(1.0, broken_off), _look(1.5), _call(2.0))
+
+    assert judge(replace(_good(), calls=calls)).passed
+
+
+def test_a_post_after_a_429_needs_no_look() -> None:
+    """A 429 was not acted on, and says so."""
+    calls = (_call(1.0, Fault(FaultKind.THROTTLED_BARE, acted=False)), _call(2.0))
+
+    assert judge(replace(_good(), calls=calls)).passed
+
+
+@pytest.mark.parametrize(("status", "found"), [(409, {}), (403, {"unexplained POSTs": 1})])
+def test_after_an_uncertain_attempt_some_refusals_do_not_count_at_once(
+    status: int, found: dict[str, int]
+) -> None:
+    """The first POST may be at work: 400, 404 and 409 are looked at again."""
+    lost = _call(1.0, Fault(FaultKind.ERROR, acted=False))
+    calls = (lost, _look(1.5), _call(2.0, status=status), _look(2.5), _call(3.0, status=status))
+    seen = replace(_good(), calls=calls)
+
+    assert _off(judge(_with_record(seen, _row(ONE, Uncertain=True), {}))) == found
+
+
+def test_an_event_id_that_is_not_made_as_promised_counts() -> None:
+    """Consumers may rely on what it is made of."""
+    seen = _good()
+
+    events = (_event(ONE, run=2), *seen.events[1:])
+
+    assert _off(judge(replace(seen, events=events))) == {"ended in two statuses": 1}
+
+
+def test_a_request_without_an_id_may_have_any() -> None:
+    """It is told by its offer; one with an id ends under that id."""
+    seen, other = _good(), replace(ONE, number=ONE.number + 1000)
+    renamed = replace(_row(other), offer_id=ONE.offer_id)
+    events = (replace(_event(other), offer_id=ONE.offer_id), *seen.events[1:])
+    records = {k: v for k, v in seen.ledger.records.items() if v.offer_id != ONE.offer_id}
+    seen = replace(seen, events=events, ledger=Snapshot({**records, "other": renamed}))
+    nameless = tuple(replace(r, has_id=False) if r is ONE else r for r in seen.plan.requests)
+
+    assert _off(judge(seen)) == {"lost": 1}
+    assert judge(replace(seen, plan=replace(seen.plan, requests=nameless))).passed
+
+
+@pytest.mark.parametrize(
+    ("code", "offer"),
+    [
+        ("OperationNotRunning", Offer(answer=200)),
+        ("UntrustedLocation", Offer(answer=202)),
+        ("OperationFailed", Offer(answer=202, end="completed")),
+    ],
+)
+def test_an_error_that_is_not_so_is_untrue(code: str, offer: Offer) -> None:
+    """What the simulated portal did is known."""
+    seen, one = _good(), replace(ONE, offer=offer)
+    plan = replace(seen.plan, requests=(one, *seen.plan.requests[1:]))
+    cancelled = seen.cancelled - {ONE.offer_id}
+    calls = seen.calls[:1]
+
+    seen = replace(seen, plan=plan, cancelled=cancelled, calls=calls)
+    seen = replace(seen, events=(_event(ONE, "failed"), *seen.events[1:]))
+    verdict = judge(_with_record(seen, _row(ONE, "failed", ErrorCode=code), {}))
+
+    assert _off(verdict) == {"untrue outcomes": 1}
+
+
+def test_a_request_that_a_bug_ended_counts() -> None:
+    """Unless its claimers were killed on purpose."""
+    fatal = next(r for r in PLAN.requests if r.deaths is not None)
+    seen = _good()
+
+    assert judge(_with_record(seen, _row(fatal, ErrorCode="InternalError"), {})).passed
+    assert _off(judge(_with_record(seen, _row(ONE, ErrorCode="InternalError"), {}))) == {
+        "untrue outcomes": 1
+    }
 
 
 def test_rule_one_is_broken_by_a_due_row_left_at_the_end() -> None:
     """At rest there is none, be its record final or gone."""
     due = {_digest(ONE.request_id): frozenset({"due-1"}), "orphan": frozenset({"due-2"})}
-    seen = _with_record(_good(), _row(ONE.request_id), due)
+    seen = _with_record(_good(), _row(ONE), due)
 
     assert _off(judge(seen)) == {"rule 1 broken": 2}
 
@@ -205,7 +318,7 @@ def test_rule_one_broken_during_the_run_counts() -> None:
 @pytest.mark.parametrize("due", [frozenset[str](), frozenset({"due-1", "due-2"})])
 def test_two_readings_alike_show_that_rule_one_is_broken(due: frozenset[str]) -> None:
     """No due row, or two, of a record that nobody wrote in between."""
-    seen = Snapshot({"d": _row("r", "deferred")}, {"d": due})
+    seen = Snapshot({"d": _row(ONE, "deferred")}, {"d": due})
 
     assert broken(seen, seen) == {"d"}
 
@@ -213,21 +326,21 @@ def test_two_readings_alike_show_that_rule_one_is_broken(due: frozenset[str]) ->
 @pytest.mark.parametrize(
     "second",
     [
-        Snapshot({"d": _row("r", "deferred", etag="2")}, {}),
-        Snapshot({"d": _row("r", "deferred")}, {"d": frozenset({"due-1"})}),
-        Snapshot({"d": _row("r", "canceled")}, {}),
+        Snapshot({"d": replace(_row(ONE, "deferred"), etag="2")}, {}),
+        Snapshot({"d": _row(ONE, "deferred")}, {"d": frozenset({"due-1"})}),
+        Snapshot({"d": _row(ONE)}, {}),
         Snapshot(),
     ],
     ids=["written again", "due row back", "ended", "gone"],
 )
 def test_readings_that_differ_show_nothing(second: Snapshot) -> None:
     """A row that moved while it was read proves nothing."""
-    assert broken(Snapshot({"d": _row("r", "deferred")}, {}), second) == frozenset()
+    assert broken(Snapshot({"d": _row(ONE, "deferred")}, {}), second) == frozenset()
 
 
 def test_a_record_with_its_one_due_row_keeps_rule_one() -> None:
     """And so does a final one that has none."""
-    records = {"a": _row("a", "accepted"), "b": _row("b", "failed")}
+    records = {"a": _row(ONE, "accepted"), "b": _row(ONE, "failed")}
     seen = Snapshot(records, {"a": frozenset({"due-1"})})
 
     assert broken(seen, seen) == frozenset()
@@ -242,13 +355,19 @@ def test_canceled_while_the_operation_runs_is_untrue() -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "figure"), [("secrets", "secrets in logs"), ("refused", "calls refused")]
+    ("field", "figure"),
+    [("secrets", "secrets"), ("cookies", "cookies"), ("refused", "calls refused")],
 )
 def test_secrets_and_refused_calls_count(field: str, figure: str) -> None:
     """Whatever was found is a finding."""
     found: dict[str, Any] = {field: ("somewhere",)}
 
     assert _off(judge(replace(_good(), **found))) == {figure: 1}
+
+
+def test_a_message_left_in_the_poison_queue_counts() -> None:
+    """A tick should have adopted it."""
+    assert _off(judge(replace(_good(), poison=1))) == {"left in the poison queue": 1}
 
 
 @pytest.mark.parametrize(

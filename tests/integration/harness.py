@@ -203,7 +203,7 @@ class Harness(LedgerView):
         for message in messages:
             try:
                 await self.handle(self.trigger_input(message))
-            except Exception as fault:  # noqa: BLE001 - whatever it is, the host goes on
+            except Exception as fault:
                 faults.append(fault)
                 await self.requests.update_message(message, visibility_timeout=0)
             else:
