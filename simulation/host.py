@@ -141,7 +141,7 @@ class Machine:
         """Runs a function in the worker. Raises what it raises, or WorkerDiedError."""
         if self.app is None or self.worker.gate is Gate.DEAD:
             await asyncio.sleep(2 * RESTART_WORKER)  # the next worker is there by then
-        if self.app is None:
+        if self.app is None or self.worker.gate is Gate.DEAD:
             raise WorkerDiedError
 
         invocation = self._world.invocation(kind, self.worker, about)

@@ -49,7 +49,7 @@ class Timer:
         host = machine.host
         while machine.host is host and _is_alive(machine):
             await asyncio.sleep(PERIOD - self._world.loop.time() % PERIOD + 0.1)
-            if not self._is_idle():
+            if machine.host is host and _is_alive(machine) and not self._is_idle():
                 self._last = self._world.loop.time()
                 ticking = self._world.loop.spawn(self._tick(machine), None)
                 while not ticking.done() and machine.host is host and _is_alive(machine):
