@@ -208,7 +208,7 @@ class Machine:
                 await self._give_up(message)
                 return
             await self.invoke("message", lambda app: app.handle(message), about)
-        except Exception as error:  # noqa: BLE001 - a host knows that it failed, not how
+        except Exception as error:
             world.note(self.name, f"fails with {type(error).__name__}", about)
             if message.dequeue_count >= self._settings.tries:
                 await self._give_up(message)

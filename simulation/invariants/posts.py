@@ -45,6 +45,8 @@ class Posts(Invariant):
                 continue
             if before.columns.get("LeaseUntil") != after.columns.get("LeaseUntil"):
                 self._offers[after.offer].taken_over.append(self.world.loop.time())
+                if self.world.now() < (before.moment("LeaseUntil") or 0.0):
+                    self.world.fail("a lease is respected", "it is taken over early", after.offer)
 
     def on_seen(self, call: Call, fate: Fate) -> None:
         """An answer that was changed on its way, or an odd one, explains anything."""
