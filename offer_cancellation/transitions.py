@@ -228,9 +228,9 @@ def counted(record: Record, polls: int) -> Record:
     return replace(record, polls=record.polls + polls)
 
 
-def due_now(record: Record, now: datetime) -> Record:
-    """A record that names no due time, which an edit can bring about."""
-    return replace(record, due_at=now)
+def with_due_time(record: Record, now: datetime) -> Record:
+    """A record that names a due time: now, where an edit removed it."""
+    return replace(record, due_at=record.due_at or now)
 
 
 # The end.
