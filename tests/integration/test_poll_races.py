@@ -9,7 +9,7 @@ import pytest
 
 from local.portal.script import Answer
 from offer_cancellation.backoff import Backoff
-from tests.integration.harness import FIRST_WAIT, REQUEST_ID, Harness, MakeHarness
+from tests.integration.harness import FIRST_WAIT, LEASE, REQUEST_ID, Harness, MakeHarness
 
 RUNNING = Answer(200, {"status": "running"}, delay_seconds=0.3)
 DONE = Answer(200, {"status": "completed"}, delay_seconds=0.3)
