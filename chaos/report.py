@@ -66,8 +66,11 @@ def _rows(seen: Observed) -> Iterable[tuple[str, str]]:
     yield "429s", str(sum(faults[kind] for kind in THROTTLES))
     yield "POSTs", f"{len(posts)}, of which {sum(p.needless for p in posts)} had nothing to cancel"
     yield "final records", by_status
-    uncertain = sum(bool(row.columns.get("Uncertain")) for row in seen.ledger.records.values())
+    records = seen.ledger.records.values()
+    uncertain = sum(bool(row.columns.get("Uncertain")) for row in records)
     yield "uncertain", f"{uncertain}: an attempt of theirs may have arrived before the last one"
+    given_up = sum(r.columns.get("ErrorCode") == "InternalError" for r in records)
+    yield "given up", f"{given_up}: their claimers died five times in a row"
     yield "events", f"{len(seen.events)}, of which {len(seen.events) - len(ids)} are repeats"
 
 
