@@ -20,7 +20,7 @@ async def test_the_whole_event_of_a_polled_request(make_harness: MakeHarness) ->
             Answer(200, {"status": "running"}),
             Answer(200, {"status": "not started"}),
             Answer(200, {"status": "Running"}),
-            Answer(200, [{"status": "Completed"}]),
+            Answer(200, [{"status": "Canceled"}]),
         ],
     )
     await harness.submit(operationId=OPERATION, correlationId="c-1", traceparent=TRACE)
@@ -44,7 +44,7 @@ async def test_the_whole_event_of_a_polled_request(make_harness: MakeHarness) ->
             "offerId": harness.offer,
             "status": "canceled",
             "httpStatus": 202,
-            "operationStatus": "Completed",
+            "operationStatus": "Canceled",
             "operationId": OPERATION,
             "location": harness.location,
             "attempts": 2,

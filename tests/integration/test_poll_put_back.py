@@ -137,7 +137,7 @@ async def test_what_is_past_its_deadline_ends(harness: Harness, status: str) -> 
     """Expired by the tick, with the event, and with what is known of its attempt."""
     expires_at = harness.clock.at(10).isoformat()
     if status == "deferred":
-        harness.script(cancel=[Answer(503)])
+        harness.script(cancel=[Answer(401)])
         await harness.submit(expiresAt=expires_at)
         assert await harness.due_at(10)
         harness.clock.advance(10)
