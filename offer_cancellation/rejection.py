@@ -31,8 +31,10 @@ async def reject(  # noqa: PLR0913 - what is known of the message, by name
     refusal = Refusal(
         text=text,
         request_id=what.request_id,
-        publisher_id=what.publisher_id,
-        offer_id=what.offer_id,
+        publisher_id=what.publisher_id or None,
+        offer_id=what.offer_id or None,
+        product_id=what.product_id or None,
+        submission_id=what.submission_id or None,
         correlation_id=what.correlation_id or None,
         traceparent=what.traceparent,
         requested_at=min(inserted_at, now),

@@ -119,6 +119,22 @@ class Settings(BaseModel):
         pattern=rf"^{_GUID}$",
     )
 
+    submission_api: Literal["off", "on"] = _setting("SUBMISSION_API", "off or on", "off")
+    submission_api_url: Annotated[str, AfterValidator(_origin)] = _setting(
+        "SUBMISSION_API_URL",
+        "an https origin (http on loopback only) without path, query or user info",
+        "https://api.partner.microsoft.com",
+    )
+    submission_api_scope: str = _setting(
+        "SUBMISSION_API_SCOPE",
+        "a resource followed by /.default",
+        "https://api.partner.microsoft.com/.default",
+        pattern=r"^[!-~]+/\.default$",
+    )
+    submission_api_publisher_id: int | None = _setting(
+        "SUBMISSION_API_PUBLISHER_ID", "a positive whole number", None, gt=0
+    )
+
     storage: str | None = _setting("CANCEL_STORAGE", "a storage connection string", None)
     storage_queue_url: QueueServiceUrl | None = _setting(
         "CANCEL_STORAGE__queueServiceUri", _SERVICE_RULE, None

@@ -34,6 +34,7 @@ class Reason:
 
     http_status: int | None = None
     error: Error | None = None
+    api_request_id: str | None = None
 
 
 # How a record begins.
@@ -70,8 +71,10 @@ def adopted(
 
     return Record(
         request_id=request.request_id,
-        publisher_id=request.publisher_id,
-        offer_id=request.offer_id,
+        publisher_id=request.publisher_id or None,
+        offer_id=request.offer_id or None,
+        product_id=request.product_id or None,
+        submission_id=request.submission_id or None,
         notification_emails=",".join(request.notification_emails) or None,
         operation_id=request.operation_id or None,
         correlation_id=request.correlation_id or None,
@@ -114,14 +117,19 @@ def posting(record: Record, now: datetime) -> Record:
     return replace(record, attempts=record.attempts + 1, attempt_at=now)
 
 
-def accepted(
-    record: Record, now: datetime, next_poll: datetime, http_status: int, location: str | None
+def accepted(  # noqa: PLR0913, PLR0917 - what an answer brings
+    record: Record,
+    now: datetime,
+    next_poll: datetime,
+    http_status: int,
+    location: str | None,
+    api_request_id: str | None = None,
 ) -> Record:
     """The API works on it: polled from `next_poll` on. No location: the offer's list is polled."""
     next_poll = min(next_poll, record.deadline)
 
     return replace(
-        _answered(record, Reason(http_status)),
+        _answered(record, Reason(http_status, api_request_id=api_request_id)),
         status=Status.ACCEPTED,
         deaths=0,
         http_status=http_status,
@@ -241,6 +249,7 @@ def finished(record: Record, now: datetime, ending: Ending) -> Record:
         http_status=ending.http_status or record.http_status,
         operation_status=_short(ending.operation_status, STATUS_LIMIT) or record.operation_status,
         location=_short(ending.location, LOCATION_LIMIT) or record.location,
+        api_request_id=ending.api_request_id or record.api_request_id,
         lease_until=None,
         next_try_at=None,
         finished_at=now,
@@ -310,6 +319,8 @@ def rerun(record: Record, now: datetime, deadline: datetime) -> Record:
         first_attempt_at=None,
         attempt_at=None,
         refused_since=None,
+        submitted_seen_at=None,
+        api_request_id=None,
         lease_until=None,
         accepted_at=None,
         finished_at=None,
@@ -343,6 +354,7 @@ def _answered(record: Record, reason: Reason | None) -> Record:
 
     return replace(
         record,
+        api_request_id=reason.api_request_id or record.api_request_id,
         last_status=reason.http_status,
         last_code=_short(reason.error.code, CODE_LIMIT) if reason.error else None,
         last_message=_short(reason.error.message, _REASON_LIMIT) if reason.error else None,

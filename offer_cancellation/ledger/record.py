@@ -16,12 +16,15 @@ class Record:
     """One request. `due_at` is the time of its due row; None where there never was one."""
 
     request_id: str
-    publisher_id: str
-    offer_id: str
     status: Status
     requested_at: datetime
     deadline: datetime
 
+    publisher_id: str | None = None  # with offer_id: an offer, cancelled by the first API
+    offer_id: str | None = None
+    product_id: str | None = None  # with submission_id: a submission, cancelled by the second one
+    submission_id: str | None = None
+    api_request_id: str | None = None  # `request-id` of the API's last answer
     notification_emails: str | None = None  # comma-separated, as the API takes it
     operation_id: str | None = None  # the guard
     correlation_id: str | None = None
@@ -50,6 +53,7 @@ class Record:
     uncertain_since: datetime | None = None  # when the first uncertain attempt of this run began
     accepted_at: datetime | None = None
     next_try_at: datetime | None = None
+    submitted_seen_at: datetime | None = None  # a look of this run saw the submission `Submitted`
     refused_since: datetime | None = None  # since when there was no answer but a refusal
     finished_at: datetime | None = None
     due_at: datetime | None = None
@@ -72,6 +76,8 @@ class Record:
             "requestId": self.request_id,
             "publisherId": self.publisher_id,
             "offerId": self.offer_id,
+            "productId": self.product_id,
+            "submissionId": self.submission_id,
             "correlationId": self.correlation_id,
             "traceparent": self.traceparent,
             "status": self.status.value,

@@ -20,6 +20,7 @@ from offer_cancellation.text import fit, plain
 DEFINITIVE_EXCEPT = (401, 408, 429)  # client errors that waiting, or an operator, can mend
 MIN_WAIT, MAX_WAIT = 1.0, 3600.0  # seconds that a Retry-After may ask for
 
+_ID_LIMIT = 128  # characters of the API's id of a call
 _NESTING_LIMIT = 5  # errors within an error
 _TEXTS_LIMIT = 50  # of one error
 _CODES = ("code", "errorcode", "odatacode")
@@ -55,6 +56,11 @@ class Answer:
             return json.loads(self.body or b"")
         except (ValueError, RecursionError):
             return Unreadable.BODY
+
+    @property
+    def request_id(self) -> str | None:
+        """The API's own id of the call, in the header `request-id`."""
+        return fit(single(self.headers.get("request-id", "")), _ID_LIMIT) or None
 
     @property
     def is_empty(self) -> bool:
