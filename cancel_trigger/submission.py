@@ -22,8 +22,8 @@ from offer_cancellation.errors import (
 from offer_cancellation.ledger.record import Record
 from offer_cancellation.next_step import NextStep, next_step
 from offer_cancellation.outcome import report, write_end
-from offer_cancellation.rejection import reject
 from offer_cancellation.portal.decision import Accept, Defer
+from offer_cancellation.rejection import reject
 from offer_cancellation.request import (
     CancelRequest,
     InvalidRequest,
@@ -170,8 +170,13 @@ class Submission:
     async def _accept(self, claim: Claim, decision: Accept, now: datetime) -> None:
         next_poll = self._services.backoff.until(now, 0, decision.retry_after)
         accepted = transitions.accepted(
-            claim.current, now, next_poll, decision.http_status, decision.location,
-            decision.api_request_id,
+            claim.current,
+            now,
+            next_poll,
+            decision.http_status,
+            decision.location,
+            operation_status=decision.operation_status,
+            api_request_id=decision.api_request_id,
         )
         await self._services.ledger.save(claim.stored, accepted)
         self._log_step("cancel.accepted", accepted)
@@ -187,9 +192,7 @@ class Submission:
             http_status=decision.http_status,
             uncertain=decision.uncertain,
             refused_since=decision.refused_since,
-            reason=transitions.Reason(
-                decision.answered, decision.error, decision.api_request_id
-            ),
+            reason=transitions.Reason(decision.answered, decision.error, decision.api_request_id),
         )
         await self._services.ledger.save(claim.stored, deferred)
         telemetry.put_off(decision.cause)

@@ -12,7 +12,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 from azure.core.credentials import AccessToken
 from azure.core.credentials_async import AsyncTokenCredential
@@ -74,7 +74,7 @@ class SteadyCredential:
         self._refresh_from: dict[Scopes, float] = {}
         self._renew_from: dict[Scopes, float] = {}
 
-    async def get_token(self, *scopes: str, **options: Any) -> AccessToken:  # noqa: ANN401 - azure-core's signature
+    async def get_token(self, *scopes: str, **options: object) -> AccessToken:
         """A token for the scopes, from the cache as long as it holds.
 
         Raises TokenUnavailableError. `claims` asks for a fresh one (RFC 9470's challenge).

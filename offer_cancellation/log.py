@@ -6,7 +6,7 @@ addresses are masked here, in the records of the libraries, too.
 
 import logging
 import traceback
-from typing import Any
+from collections.abc import Callable
 
 from offer_cancellation.text import masked
 
@@ -58,11 +58,11 @@ def quiet_libraries() -> None:
 class _MaskingFactory:
     """Makes log records; those of the libraries without secrets and e-mail addresses."""
 
-    def __init__(self, inner: Any) -> None:  # noqa: ANN401 - what logging has it typed as
+    def __init__(self, inner: Callable[..., logging.LogRecord]) -> None:
         self._inner = inner
 
-    def __call__(self, *args: Any, **kwargs: Any) -> logging.LogRecord:  # noqa: ANN401
-        record: logging.LogRecord = self._inner(*args, **kwargs)
+    def __call__(self, *args: object, **kwargs: object) -> logging.LogRecord:
+        record = self._inner(*args, **kwargs)
         if (record.name or "").partition(".")[0] not in _LIBRARIES:
             return record
 

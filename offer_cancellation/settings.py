@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cache, partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from croniter import CroniterError, croniter
 from pydantic import (
@@ -120,7 +120,7 @@ class Settings(BaseModel):
     )
 
     submission_api: Literal["off", "on"] = _setting("SUBMISSION_API", "off or on", "off")
-    submission_api_url: Annotated[str, AfterValidator(_origin)] = _setting(
+    submission_api_url: Annotated[str, AfterValidator(api_origin)] = _setting(
         "SUBMISSION_API_URL",
         "an https origin (http on loopback only) without path, query or user info",
         "https://api.partner.microsoft.com",

@@ -128,8 +128,9 @@ def pending(count: int, oldest_age: float) -> None:
 
 
 @contextmanager
-def submission(request_id: str, offer_id: str, correlation_id: str | None, traceparent: str | None,
-               ) -> Iterator[None]:  # fmt: skip
+def submission(
+    request_id: str, offer_id: str | None, correlation_id: str | None, traceparent: str | None
+) -> Iterator[None]:
     """The span of one delivery's work on a request."""
     with _step("cancel.submit", request_id, offer_id, correlation_id, traceparent):
         yield
@@ -144,7 +145,7 @@ def poll(record: Record) -> Iterator[None]:
 
 
 @contextmanager
-def _step(name: str, request_id: str, offer_id: str, correlation_id: str | None,
+def _step(name: str, request_id: str, offer_id: str | None, correlation_id: str | None,
           traceparent: str | None) -> Iterator[None]:  # fmt: skip
     """A step of a request's life, linked to what asked for it by the stored traceparent."""
     given = {"requestId": request_id, "offerId": offer_id, "correlationId": correlation_id}

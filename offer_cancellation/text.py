@@ -51,8 +51,7 @@ def plain(markup: str, limit: int) -> str:
     It is cut before the tags go: stripping them is quadratic on hostile input.
     """
     bounded = mask_secrets(cut(markup, 8 * limit))
-    # Only ever made plainer: the result is stripped of all markup and never rendered.
-    stripped = Markup(bounded).striptags()  # noqa: S704
+    stripped = Markup(bounded).striptags()  # noqa: S704 - stripped of all markup, never rendered
     return cut(mask_secrets(clean(stripped)), limit)
 
 

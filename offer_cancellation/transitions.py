@@ -117,12 +117,14 @@ def posting(record: Record, now: datetime) -> Record:
     return replace(record, attempts=record.attempts + 1, attempt_at=now)
 
 
-def accepted(  # noqa: PLR0913, PLR0917 - what an answer brings
+def accepted(  # noqa: PLR0913 - what an answer brings, by name
     record: Record,
     now: datetime,
     next_poll: datetime,
     http_status: int,
     location: str | None,
+    *,
+    operation_status: str | None = None,
     api_request_id: str | None = None,
 ) -> Record:
     """The API works on it: polled from `next_poll` on. No location: the offer's list is polled."""
@@ -134,6 +136,7 @@ def accepted(  # noqa: PLR0913, PLR0917 - what an answer brings
         deaths=0,
         http_status=http_status,
         location=location,
+        operation_status=_short(operation_status, STATUS_LIMIT) or record.operation_status,
         accepted_at=now,
         refused_since=None,
         lease_until=None,

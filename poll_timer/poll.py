@@ -95,9 +95,7 @@ class Poller:
             operation_status=observation.operation_status,
             location=observation.location,
             refused_since=observation.refused_since,
-            reason=transitions.Reason(
-                decision.answered, decision.error, decision.api_request_id
-            ),
+            reason=transitions.Reason(decision.answered, decision.error, decision.api_request_id),
         )
         if record.is_past_deadline(now):
             # The due row that there is stays, and owes the event.

@@ -3,12 +3,19 @@
 Times are aware UTC in whole milliseconds. The table's columns are these fields in PascalCase.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
 from offer_cancellation.status import Error, Status
 
 VERSION = 1
+_SEGMENT = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+
+
+def is_segment(text: str | None) -> bool:
+    """Whether a name can be one segment of a URL's path: a row can be edited."""
+    return bool(text and _SEGMENT.fullmatch(text))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

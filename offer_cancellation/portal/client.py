@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
 from http.cookiejar import CookieJar
-from typing import Any
 
 import aiohttp
 import httpx
@@ -224,7 +223,7 @@ def count_poll(reply: Reply) -> None:
 class _NoCookies(CookieJar):
     """Keeps no cookie, and never reads one: httpx would send them all back."""
 
-    def extract_cookies(self, response: Any, request: Any) -> None:  # noqa: ANN401
+    def extract_cookies(self, response: object, request: object) -> None:
         """Leaves the cookies of an answer alone."""
 
 
@@ -236,9 +235,12 @@ def _http_client(
     force_close: bool,
 ) -> httpx.AsyncClient:
     """A client; with `force_close` each request has a connection of its own."""
-        def session() -> aiohttp.ClientSession:
+
+    def session() -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=place.connections, ssl=context, force_close=force_close),
+            connector=aiohttp.TCPConnector(
+                limit=place.connections, ssl=context, force_close=force_close
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
             max_field_size=_HEADER_LIMIT,
             max_line_size=_HEADER_LIMIT,

@@ -43,9 +43,7 @@ class CloudPartnerApi:
 
     # What a request needs.
 
-    async def look(
-        self, record: Record, has_time: Callable[[], bool]
-    ) -> Proceed | Ending | Defer:
+    async def look(self, record: Record, has_time: Callable[[], bool]) -> Proceed | Ending | Defer:
         """What the guard says; without one, what a look says after an uncertain attempt."""
         if record.operation_id:
             if not has_time():
@@ -60,9 +58,7 @@ class CloudPartnerApi:
         found = await look(self, record, has_time=has_time)
         return identified(interpret_look(found, self._clock()), found.reply)
 
-    async def cancel(
-        self, record: Record, has_time: Callable[[], bool]
-    ) -> Accept | Ending | Defer:
+    async def cancel(self, record: Record, has_time: Callable[[], bool]) -> Accept | Ending | Defer:
         """Posts the cancellation: `POST …/offers/<offerId>/cancel`."""
         del has_time  # one call, for which there is time
         emails = record.notification_emails

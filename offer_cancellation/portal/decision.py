@@ -16,7 +16,10 @@ from offer_cancellation.status import Ending, Error
 
 @dataclass(frozen=True, slots=True)
 class Accept:
-    """The API works on it. No location: the adapter knows what to poll. `retry_after` in seconds."""
+    """The API works on it. Without a location the adapter knows what to poll.
+
+    `retry_after`: seconds that the API asked for.
+    """
 
     http_status: int
     location: str | None = None
@@ -115,7 +118,7 @@ class Api(Protocol):
         """Closes the connections."""
 
 
-_Decision = TypeVar("_Decision", Accept, Defer, Pending, Done, Ending, Proceed)
+_Decision = TypeVar("_Decision", bound=Accept | Defer | Pending | Done | Ending | Proceed)
 
 
 def identified(decision: _Decision, reply: Reply) -> _Decision:

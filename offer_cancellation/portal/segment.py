@@ -4,14 +4,13 @@ An id that was edited away in the table must not turn the URL of one thing into 
 `DELETE` of a product deletes a draft offer.
 """
 
-import re
-
-_SEGMENT = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
+from offer_cancellation.ledger.record import is_segment
 
 
 def segment(text: str | None) -> str:
     """The text, when it is one plain segment of a path. Raises ValueError."""
-    if not text or not _SEGMENT.fullmatch(text):
-        raise ValueError(f"{text!r} is not a segment of a URL: allowed are letters, digits, -, _, .")
+    if text is None or not is_segment(text):
+        allowed = "ASCII letters, digits, -, _, and . between them"
+        raise ValueError(f"{text!r} is not one segment of a URL: allowed are {allowed}")
 
     return text

@@ -115,9 +115,7 @@ def interpret_delete(reply: Reply, record: Record, now: datetime) -> Accept | En
     if reply.status in LOOK_AGAIN:
         return None
     if reply.is_definitive:
-        return Ending(
-            Status.REJECTED, error_of(reply), reply.status
-        )
+        return Ending(Status.REJECTED, error_of(reply), reply.status)
 
     may_have_arrived = reply.status not in (
         HTTPStatus.UNAUTHORIZED,
@@ -138,9 +136,7 @@ def interpret_look_after(
 
     A look that there was no time for, or that got no answer, is the next attempt's.
     """
-    rejected = Ending(
-        Status.REJECTED, error_of(refusal), refusal.status
-    )
+    rejected = Ending(Status.REJECTED, error_of(refusal), refusal.status)
 
     if isinstance(found, Defer):
         later = replace(_later(refusal, now), cause=found.cause, paused_until=found.paused_until)
@@ -170,22 +166,20 @@ def interpret_poll(
         answered=last.status,
     )
     if found:
-        return _polled(found, last, pending)
+        return _polled(found, pending)
     if reading.is_gone:
         return Done(_canceled(None, "404"))
     if last.status in _REFUSALS:
         since = record.refused_since or now
         if (now - since).total_seconds() >= grace_seconds:
-            return Done(
-                Ending(Status.FAILED, error_of(last), last.status)
-            )
+            return Done(Ending(Status.FAILED, error_of(last), last.status))
         observation = PollObservation(refused_since=since)
         return replace(pending, observation=observation, error=error_of(last))
 
     return replace(pending, error=error_of(last), not_understood=not last.is_outage)
 
 
-def _polled(found: Submission, last: Answer, pending: Pending) -> Pending | Done:
+def _polled(found: Submission, pending: Pending) -> Pending | Done:
     if found.is_canceled or found.is_draft:
         return Done(_canceled(None, found.raw_status))
     if found.is_published:
@@ -213,9 +207,7 @@ def _canceled(answer: Answer | None, raw_status: str) -> Ending:
 def _not_running(text: str, answer: Answer, raw_status: str | None) -> Ending:
     error = Error(ErrorCode.OPERATION_NOT_RUNNING, text)
 
-    return Ending(
-        Status.REJECTED, error, answer.status, raw_status
-    )
+    return Ending(Status.REJECTED, error, answer.status, raw_status)
 
 
 def _after_grace(

@@ -8,7 +8,7 @@ from azure.core.exceptions import ResourceNotFoundError
 
 from tests.integration.harness import Harness
 
-TOKEN = re.compile(r"eyJ[\w-]{8,}\.[\w-]{8,}")
+TOKEN = re.compile(r"eyJ[\w-]{8,}\.[\w-]{8,}|(?i:bearer) +(?!\*\*\*)[\w-]*\d|[?&]sig=(?!\*\*\*)")
 QUERY = re.compile(r"\?[\w$-]+=|api-version")
 EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.\w")
 _OF_THE_SERVERS = ("aiohttp.server", "aiohttp.access", "local")  # the tests' own, not the app's
