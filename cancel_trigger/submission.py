@@ -19,6 +19,7 @@ from offer_cancellation.errors import (
     StorageError,
     UnreadableRecordError,
 )
+from offer_cancellation.ledger.keys import RecordKey
 from offer_cancellation.ledger.record import Record
 from offer_cancellation.next_step import NextStep, next_step
 from offer_cancellation.outcome import report, write_end
@@ -30,6 +31,7 @@ from offer_cancellation.request import (
     message_of,
     parse,
     request_id_conflict,
+    setting_conflict,
 )
 from offer_cancellation.services import Services
 from offer_cancellation.status import Ending, Error, Status
@@ -94,6 +96,10 @@ class Submission:
             await self._send_anew(request)
             return
 
+        if conflict := setting_conflict(request, self._services.settings):
+            await self._process_known(request, conflict)
+            return
+
         now = self._services.clock()
         claim = await self._services.ledger.insert(self._first_record(request, now))
         if not claim.is_new:
@@ -103,6 +109,14 @@ class Submission:
         else:
             self._log_step("cancel.claimed", claim.record)
             await self._submit(claim.record)
+
+    async def _process_known(self, request: CancelRequest, conflict: Error) -> None:
+        """Goes on with a request that has a record; a new one is invalid."""
+        record = await self._services.ledger.find(RecordKey.of(request.request_id))
+        if record is None:
+            await self._reject(request, conflict)
+        else:
+            await self._meet(record, request)
 
     def _has_no_id_of_its_own(self, request: CancelRequest) -> bool:
         return request.request_id == f"msg-{self._message.id}"

@@ -27,7 +27,8 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from offer_cancellation.clock import rfc3339, whole_milliseconds
 from offer_cancellation.envelope import FieldError, open_message, quoted, quoted_name
 from offer_cancellation.ledger.record import Record
-from offer_cancellation.status import Error
+from offer_cancellation.settings import Settings
+from offer_cancellation.status import Error, ErrorCode
 from offer_cancellation.text import mask_secrets
 
 _ERROR_LIMIT = 50  # named in one message; the rest is counted
@@ -321,6 +322,18 @@ def _seen(detail: ErrorDetails, value: object) -> str:
         case "secret":
             return f"{quoted(value)}, which looks like a secret"
     return quoted(value)
+
+
+def setting_conflict(request: CancelRequest, settings: Settings) -> Error | None:
+    """The error of a new request for an API that is switched off."""
+    if not request.submission_id or settings.submission_api == "on":
+        return None
+
+    text = (
+        "submissionId names a submission: allowed once the setting SUBMISSION_API is on; without it"
+        " publisherId and offerId"
+    )
+    return Error(ErrorCode.INVALID_REQUEST, text)
 
 
 def request_id_conflict(record: Record, request: CancelRequest) -> Error | None:

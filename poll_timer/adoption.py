@@ -24,9 +24,16 @@ from datetime import timedelta
 from offer_cancellation import log, telemetry, transitions
 from offer_cancellation.clock import after, whole_milliseconds
 from offer_cancellation.errors import StorageError, UnreadableRecordError
+from offer_cancellation.ledger.keys import RecordKey
 from offer_cancellation.outcome import report
 from offer_cancellation.rejection import reject
-from offer_cancellation.request import CancelRequest, InvalidRequest, parse, request_id_conflict
+from offer_cancellation.request import (
+    CancelRequest,
+    InvalidRequest,
+    parse,
+    request_id_conflict,
+    setting_conflict,
+)
 from offer_cancellation.services import Services
 from offer_cancellation.status import Ending, Error, ErrorCode, Status
 from offer_cancellation.storage import Copy
@@ -101,9 +108,14 @@ class _Adoption:
             await self._reject(request, request.error)
             return
 
-        settings = self._services.settings
+        settings, ledger = self._services.settings, self._services.ledger
+        conflict = setting_conflict(request, settings)
+        if conflict and not await ledger.find(RecordKey.of(request.request_id)):
+            await self._reject(request, conflict)
+            return
+
         first = transitions.adopted(request, self._inserted_at, self._now, settings)
-        inserted = await self._services.ledger.insert(first)
+        inserted = await ledger.insert(first)
         record = inserted.record
         if inserted.is_new:
             self._log("adoption.adopted", logging.WARNING, **record.log_fields())

@@ -105,9 +105,8 @@ def from_row(row: Mapping[str, Any], etag: str) -> Record:
 
 def _bad_target(record: Record) -> list[str]:
     """The columns of the offer, or of the submission, that cannot stand in a URL."""
-    names = (
-        ("product_id", "submission_id") if record.submission_id else ("publisher_id", "offer_id")
-    )
+    is_submission = record.submission_id is not None or record.product_id is not None
+    names = ("product_id", "submission_id") if is_submission else ("publisher_id", "offer_id")
 
     return [_COLUMNS[name] for name in names if not is_segment(getattr(record, name))]
 
