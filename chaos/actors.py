@@ -83,12 +83,9 @@ class Troublemaker:
                 group.create_task(self._storage_restart(plan.storage_restart))
 
     async def watch(self) -> None:
-        """Say so when a host ends by itself. RuntimeError."""
+        """Say so when a host that ended by itself does not start again. RuntimeError."""
         while True:
-            for host in self._hosts:
-                # Negative: ended by a signal, and those are ours.
-                if (host.returncode or 0) >= 0 and not host.running:
-                    raise RuntimeError(f"a host ended by itself:\n{host.log_tail()}")
+            self._stack.check()
             await asyncio.sleep(0.5)
 
     async def _kill(self, kill: Kill) -> None:

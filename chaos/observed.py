@@ -77,7 +77,7 @@ class Observed:
     sent: tuple[Sent, ...]
     ledger: Snapshot  # at the end
     events: tuple[Event, ...]
-    poison: tuple[str, ...]
+    rejected: tuple[str, ...]
     calls: tuple[Call, ...]
     cancelled: frozenset[str]  # offers of which nothing runs any more
     refused: tuple[str, ...] = ()  # calls that break the API's contract

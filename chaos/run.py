@@ -95,7 +95,7 @@ class _Run:
             sent=tuple(sender.sent),
             ledger=watch.ledger,
             events=tuple(watch.events),
-            poison=tuple(watch.poison),
+            rejected=tuple(watch.rejected),
             calls=tuple(self._simulation.calls),
             cancelled=frozenset(filter(self._simulation.is_cancelled, plan.offers)),
             refused=(*self._simulation.strays, *_refused(stack.portal)),

@@ -1,4 +1,4 @@
-"""The storage as an outsider sees it: messages sent, events and poison taken, the ledger read.
+"""The storage as an outsider sees it: messages sent, events and texts taken, the ledger read.
 
 By the public contract only, never with the app's own code. Every call fails fast: what to do
 while the storage is away is the caller's business.
@@ -28,7 +28,7 @@ class Storage:
     def __init__(self, queues: QueueServiceClient, tables: TableServiceClient) -> None:
         self._requests = queues.get_queue_client("cancel-requests")
         self._outcomes = queues.get_queue_client("cancel-outcomes")
-        self._poison = queues.get_queue_client("cancel-requests-poison")
+        self._rejected = queues.get_queue_client("cancel-requests-rejected")
         self._table: TableClient = tables.get_table_client("cancellations")
         self._taken: set[str] = set()
 
@@ -46,9 +46,9 @@ class Storage:
         async for text in self._take(self._outcomes):
             yield json.loads(base64.b64decode(text, validate=True))
 
-    def take_poison(self) -> AsyncIterator[str]:
-        """Take the texts of the poison queue. Raises AzureError."""
-        return self._take(self._poison)
+    def take_rejected(self) -> AsyncIterator[str]:
+        """Take the texts of the rejected queue. Raises AzureError."""
+        return self._take(self._rejected)
 
     async def read_ledger(self) -> Snapshot:
         """Read every row of the table. Raises AzureError."""

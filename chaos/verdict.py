@@ -3,7 +3,7 @@
 Each figure is a list of findings, and must be empty:
 
 lost                   a request without a final record or without an event; an invalid message
-                       without its rejected event, or whose text is not in the poison queue
+                       without its rejected event, or whose text is not in the rejected queue
 ended in two statuses  events that disagree with each other or with the record
 unexplained POSTs      a POST beyond an offer's first, although the one before it was answered and
                        its claimer lived to write that down
@@ -16,6 +16,7 @@ calls refused          calls that break the API's contract, or are for nobody's 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import pairwise
 
 from chaos import rule_one
@@ -94,14 +95,15 @@ def _lost(seen: Observed) -> Iterable[Finding]:
             yield Finding(request.request_id, f"{status} at the end")
         if request.request_id not in events:
             yield Finding(request.request_id, "no event")
-    poison = Counter(seen.poison)
+    rejected = Counter(seen.rejected)
     invalid = [message for message in seen.sent if not message.is_valid]
     for message in invalid:
-        if not any(message.message_id in e.id and e.status == "rejected" for e in seen.events):
+        digest = sha256(message.name.encode()).hexdigest()
+        if not any(digest in e.id and e.status == "rejected" for e in seen.events):
             yield Finding(message.name, "invalid, and no rejected event")
     for text, count in Counter(message.name for message in invalid).items():
-        if poison[text] < count:
-            yield Finding(text, f"{poison[text]} times in the poison queue, sent {count} times")
+        if rejected[text] < count:
+            yield Finding(text, f"{rejected[text]} times in the rejected queue, sent {count} times")
 
 
 def _two_statuses(seen: Observed) -> Iterable[Finding]:

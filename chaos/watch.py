@@ -1,4 +1,4 @@
-"""Watching a run from outside: events and poison as they come, the ledger again and again.
+"""Watching a run from outside: events and rejected texts as they come, the ledger again and again.
 
 While the storage is away nothing is seen, and nothing concluded.
 """
@@ -23,7 +23,7 @@ class Watch:
 
     def __init__(self, plan: Plan, storage: Storage, clock: Callable[[], float]) -> None:
         self.events: list[Event] = []
-        self.poison: list[str] = []
+        self.rejected: list[str] = []
         self.ledger = Snapshot()
         self.rule_one: set[str] = set()
         self.pending = "nothing seen yet"  # what is waited for
@@ -55,8 +55,8 @@ class Watch:
                     body=body,
                 )
             )
-        async for text in self._storage.take_poison():
-            self.poison.append(text)
+        async for text in self._storage.take_rejected():
+            self.rejected.append(text)
         await self._sample()
         return ", ".join(
             f"{count} {what}"
@@ -80,10 +80,10 @@ class Watch:
         final = {row.request_id for row in self.ledger.records.values() if row.status in FINAL}
         told = {event.request_id for event in self.events}
         wanted = {request.request_id for request in self._plan.requests}
-        poison = Counter(
+        rejected = Counter(
             {i.text: 1 if i.again_at is None else 2 for i in self._plan.invalid}
-        ) - Counter(self.poison)
+        ) - Counter(self.rejected)
         yield "requests not final", len(wanted - final)
         yield "events missing", len(wanted - told)
-        yield "texts not in the poison queue", poison.total()
+        yield "texts not in the rejected queue", rejected.total()
         yield "due rows left", len(self.ledger.due)

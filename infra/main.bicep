@@ -22,11 +22,11 @@ param location string
 
 @minLength(3)
 @maxLength(54)
-@description('The queue that requests come in on. Its poison queue is named after it.')
+@description('The queue that requests come in on. Its poison queue and its rejected queue are named after it.')
 param cancelQueue string = 'cancel-requests'
 
 @minLength(3)
-@maxLength(56)
+@maxLength(63)
 @description('The queue that outcome events go out on.')
 param outcomeQueue string = 'cancel-outcomes'
 
@@ -175,6 +175,7 @@ module roles 'app/roles.bicep' = {
     storageAccountName: storage.outputs.name
     cancelQueue: cancelQueue
     poisonQueue: storage.outputs.poisonQueue
+    rejectedQueue: storage.outputs.rejectedQueue
     outcomeQueue: outcomeQueue
     ledgerTable: ledgerTable
     applicationInsightsName: monitoring.outputs.applicationInsightsName
@@ -273,7 +274,7 @@ output STORAGE_ACCOUNT_NAME string = storage.outputs.name
 output STORAGE_ACCOUNT_ID string = storage.outputs.id
 output CANCEL_QUEUE string = cancelQueue
 output CANCEL_QUEUE_URL string = '${storage.outputs.queueEndpoint}${cancelQueue}'
-output POISON_QUEUE string = storage.outputs.poisonQueue
+output REJECTED_QUEUE string = storage.outputs.rejectedQueue
 output OUTCOME_QUEUE string = outcomeQueue
 output OUTCOME_QUEUE_URL string = '${storage.outputs.queueEndpoint}${outcomeQueue}'
 output LEDGER_TABLE string = ledgerTable

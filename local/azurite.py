@@ -1,4 +1,4 @@
-"""Azurite, Microsoft's storage emulator, on free loopback ports.
+"""Runs Azurite, Microsoft's storage emulator, on free loopback ports.
 
 It is started from node_modules and only started: queues and tables are made by their users.
 """
@@ -71,6 +71,7 @@ class Azurite:
         """Of the process, or of the last one when it is stopped."""
         if self._process is None:
             raise RuntimeError("Azurite has not been started")
+
         return self._process.pid
 
     @property
@@ -80,7 +81,7 @@ class Azurite:
 
     async def start(self) -> None:
         """Start it and wait until its ports accept."""
-        # A free port may be taken by somebody else before Azurite binds it: then others.
+        # Another process may take a free port before Azurite binds it: then others are tried.
         tries = [self._ports] if self._ports else [_free_ports() for _ in range(_START_TRIES)]
         for self._ports in tries:
             process = self._process = ChildProcess(self._command(), self.log_path)
@@ -91,7 +92,9 @@ class Azurite:
             except BaseException:
                 process.kill()
                 raise
+
             process.kill()
+
         raise RuntimeError(f"Azurite did not start:\n{process.log_tail()}")
 
     async def stop(self) -> None:
@@ -107,6 +110,7 @@ class Azurite:
         except BaseException:
             self._cleanup.close()
             raise
+
         return self
 
     async def __aexit__(
@@ -121,6 +125,7 @@ class Azurite:
     def _uri(self, service: str) -> str:
         if service not in self._ports:
             raise RuntimeError("Azurite has not been started")
+
         return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._ports[service]}/{ACCOUNT}"
 
     def _command(self) -> list[str]:
@@ -129,13 +134,16 @@ class Azurite:
         command += ["--silent", "--disableTelemetry", "--skipApiVersionCheck"]
         for service, port in self._ports.items():
             command += [f"--{service}Host", "127.0.0.1", f"--{service}Port", str(port)]
+
         if self._location is None:
             command.append("--inMemoryPersistence")
         else:
             command += ["--location", str(self._location)]
+
         if self._tls is not None:
             command += ["--oauth", "basic"]
             command += ["--cert", str(self._tls.cert), "--key", str(self._tls.key)]
+
         return command
 
     async def _accepts(self, process: ChildProcess) -> bool:
@@ -147,8 +155,10 @@ class Azurite:
                     _, writer = await asyncio.open_connection("127.0.0.1", port)
                     writer.close()
                     waiting.discard(port)
+
             if waiting:
                 await asyncio.sleep(0.05)
+
         return not waiting and process.running
 
 
@@ -158,13 +168,15 @@ def _free_ports() -> dict[str, int]:
         sockets = {name: stack.enter_context(socket.socket()) for name in _SERVICES}
         for sock in sockets.values():
             sock.bind(("127.0.0.1", 0))
+
         return {name: int(sock.getsockname()[1]) for name, sock in sockets.items()}
 
 
 def _node() -> str:
     node = shutil.which("node")
     if node is None:
-        raise RuntimeError("Azurite needs Node.js, and there is no `node` on the PATH")
+        raise RuntimeError("Azurite needs Node.js, and `node` is not on the PATH")
+
     return node
 
 
@@ -173,4 +185,5 @@ def _script() -> Path:
         package = json.loads((_PACKAGE / "package.json").read_text())
     except FileNotFoundError:
         raise RuntimeError("Azurite is not installed: run `npm ci`") from None
+
     return _PACKAGE / str(package["bin"]["azurite"])

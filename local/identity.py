@@ -1,6 +1,6 @@
 """The App Service identity endpoint, played well enough for the real credential to run unchanged.
 
-It issues tokens to whoever knows its header and says whether a token is still good. It knows no
+It issues tokens to callers that know its header and says whether a token is still good. It knows no
 roles, and its signature is a shared secret: nothing outside this process could check it.
 """
 
@@ -67,6 +67,7 @@ class Identity:
             )
         except jwt.InvalidTokenError as error:
             return str(error)
+
         return None if claims["jti"] in self._good else "the token was revoked"
 
     def token_id(self, token: str) -> str | None:
@@ -76,6 +77,7 @@ class Identity:
             claims = jwt.decode(token, self._key, algorithms=["HS256"], options=options)
         except jwt.InvalidTokenError:
             return None
+
         return str(claims["jti"])
 
     def revoke_all(self) -> None:
@@ -100,8 +102,10 @@ class Identity:
         self.requests += 1
         if self.down:
             return web.json_response(_error(503, "the identity endpoint is down"), status=503)
+
         if fault := self._fault(request):
             return web.json_response(_error(400, fault), status=400)
+
         resource = request.query["resource"]
         token, expires = self.issue(resource, request.query.get("client_id"))
         return web.json_response(
@@ -116,12 +120,16 @@ class Identity:
     def _fault(self, request: web.Request) -> str | None:
         if request.headers.get("X-IDENTITY-HEADER") != self.header:
             return "the header X-IDENTITY-HEADER is missing or wrong"
+
         if request.query.get("api-version") != API_VERSION:
             return f"the api-version must be {API_VERSION}"
+
         if not request.query.get("resource", "").startswith("https://"):
             return "the query needs a resource, an https URI"
+
         if request.query.get("client_id") == "":
             return "the client_id is empty"
+
         return None
 
 

@@ -1,4 +1,4 @@
-"""Reading what the app says: outcome events from their queue, and the rows of its ledger.
+"""Reads what the app says: outcome events from their queue, and the rows of its ledger.
 
 Reading only by the public contract (names of fields and columns), never with the app's own code,
 so that what it writes is seen as an outsider sees it.
@@ -46,6 +46,7 @@ async def take_outcomes(queue: QueueClient) -> list[dict[str, Any]]:
     except ResourceNotFoundError:
         # The app has not made the queue yet.
         return events
+
     return events
 
 
@@ -97,8 +98,10 @@ def describe(event: Mapping[str, Any]) -> str:
     parts += [f"{label}={data[name]}" for name, label in _SHOWN.items() if name in data]
     if "durationSeconds" in data:
         parts.append(f"in {data['durationSeconds']:.1f} s")
+
     error = data.get("error")
     lines = ["  ".join(parts)]
     if error:
         lines.append(f"           {error.get('code')}: {error.get('message', '')}")
+
     return "\n".join(lines)

@@ -51,7 +51,7 @@ or with the Azure CLI:
 az storage message put --connection-string "$CANCEL_STORAGE" \\
   --queue-name {requests} --content {text}
 
-Outcomes go to the queue {outcomes}, invalid messages to {poison};
+Outcomes go to the queue {outcomes}, invalid messages to {rejected};
 the state of every request is in the table {ledger}.
 """
 
@@ -71,6 +71,7 @@ async def _run(console: Console, arguments: argparse.Namespace) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+
     with tempfile.TemporaryDirectory(prefix="offer-cancellation-run-") as directory:
         async with Stack(
             SETTINGS, with_host=not arguments.no_host, directory=Path(directory)
@@ -78,16 +79,19 @@ async def _run(console: Console, arguments: argparse.Namespace) -> None:
             for scenario in SCENARIOS:
                 if scenario.script is not None:
                     stack.portal.script(scenario.offer_id, scenario.script)
+
             _explain(console, stack, with_host=not arguments.no_host)
             if arguments.write_settings:
                 path = ROOT / "local.settings.json"
                 write_settings(path, stack.environment, stack.azurite.connection_string)
                 console.print(f"Settings for `func start`: {path}", soft_wrap=True)
-            await _watch(console, stack, stop, with_host=not arguments.no_host)
+
+            await _watch(console, stack, stop)
+
     console.print("Stopped; nothing is left running.")
 
 
-async def _watch(console: Console, stack: Stack, stop: asyncio.Event, *, with_host: bool) -> None:
+async def _watch(console: Console, stack: Stack, stop: asyncio.Event) -> None:
     console.print("\nOutcomes, as they come in (Ctrl-C ends it all):\n")
     shown: set[tuple[str, str]] = set()
     while not stop.is_set():
@@ -97,8 +101,7 @@ async def _watch(console: Console, stack: Stack, stop: asyncio.Event, *, with_ho
                 shown.add(key)
                 console.print(describe(event), markup=False, soft_wrap=True)
 
-        if with_host and not stack.host.running:
-            raise RuntimeError(f"the host has ended:\n{stack.host.log_tail()}")
+        stack.check()
         with suppress(TimeoutError):
             async with asyncio.timeout(_LOOK_SECONDS):
                 await stop.wait()
@@ -113,6 +116,7 @@ def _explain(console: Console, stack: Stack, *, with_host: bool) -> None:
     for scenario in SCENARIOS:
         if scenario.script is not None:
             table.add_row(scenario.offer_id, scenario.does)
+
     table.add_row("any other", "404 with an error object")
     console.print(table)
     text = shlex.quote(json.dumps(request("slow")))
@@ -125,7 +129,7 @@ def _explain(console: Console, stack: Stack, *, with_host: bool) -> None:
             python=os.path.relpath(sys.executable),
             requests=stack.requests.queue_name,
             outcomes=stack.outcomes.queue_name,
-            poison=stack.poison.queue_name,
+            rejected=stack.rejected.queue_name,
             ledger=stack.setting("LEDGER_TABLE", "cancellations"),
         ),
         markup=False,
@@ -146,6 +150,7 @@ def main() -> int:
     except RuntimeError as error:
         console.print(str(error), markup=False, soft_wrap=True)
         return 1
+
     return 0
 
 

@@ -17,6 +17,7 @@ async def send(connection_string: str, queue: str, text: str) -> str:
     """Send the text and return the message's id."""
     async with QueueClient.from_connection_string(connection_string, queue) as client:
         message = await client.send_message(text)
+
     return str(message.id)
 
 
@@ -34,14 +35,17 @@ def main() -> int:
     arguments = parser.parse_args()
     if not arguments.connection_string:
         parser.error("give --connection-string, or set CANCEL_STORAGE")
+
     text = arguments.text
     if arguments.base64:
         text = base64.b64encode(text.encode()).decode()
+
     try:
         message_id = asyncio.run(send(arguments.connection_string, arguments.queue, text))
     except AzureError as error:
         print(f"not sent: {error}", file=sys.stderr)
         return 1
+
     print(f"sent as {message_id}")
     return 0
 

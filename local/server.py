@@ -1,4 +1,4 @@
-"""A web application on a free loopback port, for the two servers the stack plays itself.
+"""Serves a web application on a free loopback port, for the two servers the stack plays itself.
 
 It carries no behaviour of its own: routes and answers belong to `identity` and `portal`.
 """
@@ -45,6 +45,7 @@ class Server:
                 await self._site.stop()
                 if not tries_left:
                     raise
+
                 await asyncio.sleep(_BIND_PAUSE_SECONDS)
             else:
                 self._port = self._site.port
@@ -54,6 +55,7 @@ class Server:
         """Refuse connections from now on, and break off those that there are."""
         if self._site is not None:
             await self._site.stop()
+
         for connection in list(self._runner.server.connections if self._runner.server else ()):
             if connection.transport is not None:
                 connection.transport.abort()
@@ -65,6 +67,7 @@ class Server:
         except BaseException:
             await self._runner.cleanup()
             raise
+
         return self
 
     async def __aexit__(

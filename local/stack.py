@@ -1,8 +1,9 @@
 """The whole stack: emulator, identity, portal and the app behind the development host.
 
 Emulator and host are child processes, identity and portal run in this one. Leaving the block ends
-them all, whatever ended it. The app itself is not touched: it is told where everything is through
-the settings an operator would use.
+them all, whatever ended it. A host that ends by itself meanwhile is started again, as the platform
+does it. The app itself is not touched: it is told where everything is through the settings that an
+operator would use.
 
 `managed_identity=True` runs the whole chain without a key: Azurite speaks TLS and takes bearer
 tokens, and the app gets the identity-based form of `CANCEL_STORAGE`.
@@ -32,6 +33,9 @@ from local.tls import TlsFiles, write_tls_files
 ROOT = Path(__file__).resolve().parent.parent
 
 _START_SECONDS = 30.0
+_LOOK_SECONDS = 0.2
+_RESTART_PAUSE_SECONDS = 1.0
+_STOP_SECONDS = 15.0  # longer than the host gives to what it runs
 # Whatever the developer's own shell says about these must not reach the app.
 _OURS = ("CANCEL_", "OUTCOME_", "LEDGER_", "POLL_", "BACKOFF_", "PARTNER_",
          "IDENTITY_", "MSI_", "AZURE_", "WEBSITE_")  # fmt: skip
@@ -46,7 +50,7 @@ class Stack:
     host: ChildProcess
     requests: QueueClient
     outcomes: QueueClient
-    poison: QueueClient
+    rejected: QueueClient
     tables: TableServiceClient
 
     def __init__(  # noqa: PLR0913 - each a choice of its own, by name
@@ -71,6 +75,8 @@ class Stack:
         self._make_portal = make_portal
         self._tls: TlsFiles | None = None
         self._stack = AsyncExitStack()
+        self._hosts: list[ChildProcess] = []
+        self._supervising: asyncio.Task[None] | None = None
 
     @property
     def log_path(self) -> Path:
@@ -99,8 +105,14 @@ class Stack:
             environment=self._host_environment(),
             directory=self._app_directory,
         )
-        self._stack.push_async_callback(host.stop)
+        self._hosts.append(host)
+        self._stack.push_async_callback(host.stop, _STOP_SECONDS)
         return host
+
+    def check(self) -> None:
+        """RuntimeError: a host ended by itself and does not start any more."""
+        if self._supervising is not None and self._supervising.done():
+            self._supervising.result()
 
     async def start_host(self, host: ChildProcess | None = None) -> None:
         """Start a host and wait until it listens; RuntimeError shows why it does not."""
@@ -113,9 +125,11 @@ class Stack:
                     with suppress(FileNotFoundError):
                         if STARTED.encode() in host.log_path.read_bytes()[before:]:
                             return
+
                     await asyncio.sleep(0.05)
         except TimeoutError:
             host.kill()
+
         raise RuntimeError(f"the host did not start:\n{host.log_tail()}")
 
     async def __aenter__(self) -> Self:
@@ -124,6 +138,7 @@ class Stack:
         except BaseException:
             await self._stack.aclose()
             raise
+
         return self
 
     async def __aexit__(
@@ -141,6 +156,7 @@ class Stack:
         )
         if self._managed_identity:
             self._tls = write_tls_files(directory)
+
         self.azurite = await enter(Azurite(self._location, self._tls))
         self.identity = await enter(Identity())
         self.portal = await enter(self._make_portal(self.identity))
@@ -149,6 +165,23 @@ class Stack:
         if self._with_host:
             await self.start_host()
 
+        self._supervising = asyncio.create_task(self._supervise())
+        self._stack.push_async_callback(self._end_supervising, self._supervising)
+
+    async def _supervise(self) -> None:
+        """Start every host again that ended by itself. RuntimeError: it does not start."""
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            for host in self._hosts:
+                if host.ended_by_itself:
+                    await asyncio.sleep(_RESTART_PAUSE_SECONDS)
+                    await self.start_host(host)
+
+    @staticmethod
+    async def _end_supervising(supervising: asyncio.Task[None]) -> None:
+        supervising.cancel()
+        await asyncio.gather(supervising, return_exceptions=True)
+
     async def _open_clients(self) -> None:
         enter = self._stack.enter_async_context
         connection_string = self.azurite.connection_string
@@ -156,6 +189,7 @@ class Stack:
         if self._tls is not None:
             # Read anew for every request, but nothing here is measured.
             options["connection_verify"] = str(self._tls.authority)
+
         queues = await enter(
             QueueServiceClient.from_connection_string(connection_string, **options)
         )
@@ -165,15 +199,16 @@ class Stack:
         requests = self.setting("CANCEL_QUEUE", "cancel-requests")
         self.requests = queues.get_queue_client(requests)
         self.outcomes = queues.get_queue_client(self.setting("OUTCOME_QUEUE", "cancel-outcomes"))
-        self.poison = queues.get_queue_client(f"{requests}-poison")
-        # The app makes what is missing; these are here so that nobody has to wait for that.
-        for queue in (self.requests, self.outcomes, self.poison):
+        self.rejected = queues.get_queue_client(f"{requests}-rejected")
+        # The app makes what is missing in its first tick; these are here so that nothing waits.
+        for queue in (self.requests, self.outcomes, self.rejected):
             with suppress(ResourceExistsError):
                 await queue.create_queue()
 
     def _storage_settings(self) -> dict[str, str]:
         if self._tls is None:
             return {"CANCEL_STORAGE": self.azurite.connection_string}
+
         return {
             "CANCEL_STORAGE__queueServiceUri": self.azurite.queue_uri,
             "CANCEL_STORAGE__tableServiceUri": self.azurite.table_uri,

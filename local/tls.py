@@ -1,6 +1,6 @@
-"""A throw-away certificate authority, so that Azurite can speak TLS on loopback.
+"""Makes a throw-away certificate authority, so that Azurite can speak TLS on loopback.
 
-It installs nothing: whoever shall trust it is started with SSL_CERT_FILE set to the authority.
+It installs nothing: a process that shall trust it gets SSL_CERT_FILE set to the authority.
 """
 
 from dataclasses import dataclass

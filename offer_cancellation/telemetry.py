@@ -34,6 +34,7 @@ METRICS = {
     "offer_cancellation.api.duration": frozenset({"operation", "answer"}),
     "offer_cancellation.tick.duration": frozenset[str](),
     "offer_cancellation.poison.depth": frozenset[str](),
+    "offer_cancellation.rejected.depth": frozenset[str](),
     "offer_cancellation.pending.count": frozenset[str](),
     "offer_cancellation.pending.oldest_age": frozenset[str](),
 }

@@ -10,7 +10,7 @@ from azure.core.exceptions import AzureError
 from offer_cancellation.errors import StorageError
 from ops.storage import MissingVariableError
 
-_MOST = 100_000  # hours or days: any more is a slip
+_LIMIT = 100_000  # hours or days: any more is a slip
 
 
 def amount(text: str) -> float:
@@ -19,8 +19,8 @@ def amount(text: str) -> float:
         value = float(text)
     except ValueError:
         value = 0
-    if not 0 < value <= _MOST:  # nor NaN
-        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0 and up to {_MOST}")
+    if not 0 < value <= _LIMIT:  # nor NaN
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0 and up to {_LIMIT:,}")
     return value
 
 
@@ -34,10 +34,10 @@ async def show(lines: AsyncIterator[str]) -> int:
     try:
         async for line in lines:
             print(line, flush=True)
-    except MissingVariableError as fault:
-        print(fault, file=sys.stderr)
+    except MissingVariableError as error:
+        print(error, file=sys.stderr)
         return 1
-    except (AzureError, StorageError) as fault:
-        print(f"stopped: {fault}", file=sys.stderr)
+    except (AzureError, StorageError) as error:
+        print(f"stopped: {error}", file=sys.stderr)
         return 1
     return 0

@@ -66,7 +66,7 @@ async def _lines(arguments: argparse.Namespace) -> AsyncIterator[str]:
 def main() -> int:
     """Removes; 1 when storage could not be reached."""
     parser = argparse.ArgumentParser(prog="python -m ops.remove", description=__doc__)
-    parser.add_argument("days", type=amount, help=f"at least {MIN_DAYS}: less is taken for that")
+    parser.add_argument("days", type=amount, help=f"at least {MIN_DAYS}: less counts as that")
     parser.add_argument("--delete", action="store_true", help="remove them, do not only count")
 
     return run(_lines(parser.parse_args()))

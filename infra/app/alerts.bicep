@@ -3,6 +3,8 @@
 // AppMetrics). tests/infra resolves them with Microsoft's parser and compares every name in them
 // with the code.
 //
+// Severity 3 writes to nobody: it shows in the portal. One producer's typo must not page anybody.
+//
 // A rule without a measure fires when its query returns a row. That is how silence is noticed:
 // `summarize` without `by` returns a row even if there is no data at all.
 
@@ -32,16 +34,45 @@ var groups = concat(empty(email) ? [] : [group.id], empty(actionGroupId) ? [] : 
 
 var rules = [
   {
-    name: 'poison-queue-not-empty'
-    title: 'poison queue not empty'
+    name: 'poison-queue-does-not-empty'
+    title: 'poison queue does not empty'
     severity: 2
-    meaning: 'Messages lie in the poison queue: they were no valid request, or could not be handled. They stay until somebody looks.'
-    window: 'PT15M'
+    meaning: 'Messages that the Functions host gave up on have been in the poison queue for half an hour: ticks do not get them into the ledger.'
+    window: 'PT30M'
     measure: ''
     threshold: 0
     query: '''
 customMetrics
 | where name == "offer_cancellation.poison.depth"
+| summarize looks = count(), fewest = min(valueSum)
+| where looks >= 3 and fewest > 0
+'''
+  }
+  {
+    name: 'host-gave-messages-up'
+    title: 'host gave messages up'
+    severity: 2
+    meaning: 'The Functions host gave up on messages after five failed deliveries, and ticks took them into the ledger, or tried to.'
+    window: 'PT15M'
+    measure: ''
+    threshold: 0
+    query: '''
+traces
+| where message in ("adoption.adopted", "adoption.failed", "adoption.bug")
+| summarize messages = dcount(tostring(customDimensions.messageId)) by message
+'''
+  }
+  {
+    name: 'rejected-originals-kept'
+    title: 'rejected originals kept'
+    severity: 3
+    meaning: 'Messages that were no valid request lie in the rejected queue, and stay there until somebody drops them or puts them back.'
+    window: 'PT15M'
+    measure: ''
+    threshold: 0
+    query: '''
+customMetrics
+| where name == "offer_cancellation.rejected.depth"
 | summarize arg_max(timestamp, valueSum)
 | where valueSum > 0
 '''
@@ -107,6 +138,22 @@ customMetrics
 | extend status = tostring(customDimensions.status), code = tostring(customDimensions.code)
 | where status == "expired"
 | summarize requests = sum(valueSum) by code
+'''
+  }
+  {
+    name: 'bug-ended-requests'
+    title: 'bug ended requests'
+    severity: 1
+    meaning: 'At least one request ended failed, InternalError: a bug came back at every delivery, or its workers kept dying.'
+    window: 'PT15M'
+    measure: ''
+    threshold: 0
+    query: '''
+customMetrics
+| where name == "offer_cancellation.requests"
+| extend status = tostring(customDimensions.status), code = tostring(customDimensions.code)
+| where code == "InternalError"
+| summarize requests = sum(valueSum) by status
 '''
   }
   {
@@ -177,7 +224,7 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for rule 
     autoMitigate: true // resolved as soon as it no longer holds
     skipQueryValidation: true // a new Application Insights may not answer yet; the tests validate
     actions: {
-      actionGroups: groups
+      actionGroups: rule.severity < 3 ? groups : []
       customProperties: {
         runbook: '${runbookUrl}#${rule.name}'
       }

@@ -1,10 +1,11 @@
-// What the app's identity may do, each at the narrowest scope that works: its own three queues,
+// What the app's identity may do, each at the narrowest scope that works: its own four queues,
 // its own table, its own telemetry. Only the host's bookkeeping spans the account, and its blobs
 // alone: the host makes containers there (leases, timers, keys) and reads the package.
 
 param storageAccountName string
 param cancelQueue string
 param poisonQueue string
+param rejectedQueue string
 param outcomeQueue string
 param ledgerTable string
 param applicationInsightsName string
@@ -32,6 +33,11 @@ resource requests 'Microsoft.Storage/storageAccounts/queueServices/queues@2023-0
 resource poison 'Microsoft.Storage/storageAccounts/queueServices/queues@2023-05-01' existing = {
   parent: queues
   name: poisonQueue
+}
+
+resource rejected 'Microsoft.Storage/storageAccounts/queueServices/queues@2023-05-01' existing = {
+  parent: queues
+  name: rejectedQueue
 }
 
 resource outcomes 'Microsoft.Storage/storageAccounts/queueServices/queues@2023-05-01' existing = {
@@ -64,7 +70,7 @@ resource hostStorage 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-// Takes requests, and puts deferred ones back.
+// Takes requests, and puts deferred ones back. Contributor: the app makes the queue where it is missing.
 resource requestsContributor 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid(requests.id, principalId, storageQueueDataContributor)
   scope: requests
@@ -75,7 +81,7 @@ resource requestsContributor 'Microsoft.Authorization/roleAssignments@2022-04-01
   }
 }
 
-// Keeps what is no request, and watches how much of it there is.
+// The host sends what it gives up on, and makes the queue; the app receives and deletes it there.
 resource poisonContributor 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid(poison.id, principalId, storageQueueDataContributor)
   scope: poison
@@ -86,7 +92,19 @@ resource poisonContributor 'Microsoft.Authorization/roleAssignments@2022-04-01' 
   }
 }
 
-// Sends outcomes. Contributor, not sender: at start the app makes sure that the queue is there.
+// Sends the originals of rejected messages, and counts them. Contributor, not sender: the app makes
+// the queue where it is missing.
+resource rejectedContributor 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(rejected.id, principalId, storageQueueDataContributor)
+  scope: rejected
+  properties: {
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', storageQueueDataContributor)
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+  }
+}
+
+// Sends outcomes. Contributor, not sender: the app makes the queue where it is missing.
 resource outcomesContributor 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid(outcomes.id, principalId, storageQueueDataContributor)
   scope: outcomes

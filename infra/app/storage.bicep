@@ -11,6 +11,7 @@ param ledgerTable string
 
 var deploymentContainer = 'app-package'
 var poisonQueue = '${cancelQueue}-poison' // named by the Functions host, not by us
+var rejectedQueue = '${cancelQueue}-rejected' // named by the app
 
 resource account 'Microsoft.Storage/storageAccounts@2023-05-01' = {
   // checkov:skip=CKV_AZURE_35: producers and Event Grid reach the queues from outside; Entra ID guards them
@@ -76,6 +77,11 @@ resource poison 'Microsoft.Storage/storageAccounts/queueServices/queues@2023-05-
   name: poisonQueue
 }
 
+resource rejected 'Microsoft.Storage/storageAccounts/queueServices/queues@2023-05-01' = {
+  parent: queues
+  name: rejectedQueue
+}
+
 resource outcomes 'Microsoft.Storage/storageAccounts/queueServices/queues@2023-05-01' = {
   parent: queues
   name: outcomeQueue
@@ -96,3 +102,4 @@ output name string = account.name
 output queueEndpoint string = account.properties.primaryEndpoints.queue
 output deploymentContainer string = deploymentContainer
 output poisonQueue string = poisonQueue
+output rejectedQueue string = rejectedQueue

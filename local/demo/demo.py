@@ -39,14 +39,19 @@ async def run(console: Console, directory: Path) -> bool:
         progress = await _send(stack)
         with open_view(console) as view:
             end = time.monotonic() + _PATIENCE_SECONDS
-            while time.monotonic() < end and stack.host.running:
+            while time.monotonic() < end:
+                stack.check()
                 await _look(stack, progress)
                 view.show(progress)
                 if all(one.ended for one in progress):
                     break
+
                 await asyncio.sleep(_LOOK_SECONDS)
+
             view.show(progress)
+
         refused = list(stack.portal.refused)
+
     return _report(console, progress, refused)
 
 
@@ -55,8 +60,10 @@ async def _send(stack: Stack) -> list[Progress]:
     for scenario in SCENARIOS:
         if scenario.script is not None:
             stack.portal.script(scenario.offer_id, scenario.script, scenario.publisher_id)
+
         await stack.requests.send_message(scenario.text)
         progress.append(Progress(scenario))
+
     return progress
 
 
@@ -65,14 +72,16 @@ async def _look(stack: Stack, progress: Sequence[Progress]) -> None:
     for event in await take_outcomes(stack.outcomes):
         if one := by_offer.get(str((event.get("data") or {}).get("offerId"))):
             one.end(event)
+
     table = stack.tables.get_table_client(stack.setting("LEDGER_TABLE", "cancellations"))
     for row in await read_ledger(table):
         if one := by_offer.get(row.offer_id):
             one.row = row
-    poison = await peek_texts(stack.poison)
+
+    rejected = await peek_texts(stack.rejected)
     for one in progress:
         one.posts = stack.portal.count("cancel", one.scenario.offer_id, one.scenario.publisher_id)
-        one.poisoned = one.scenario.text in poison
+        one.kept = one.scenario.text in rejected
 
 
 def _report(console: Console, progress: Sequence[Progress], refused: Sequence[str]) -> bool:
@@ -81,14 +90,18 @@ def _report(console: Console, progress: Sequence[Progress], refused: Sequence[st
         if one.event is not None:
             # Not markup: what the portal says may well hold brackets.
             console.print(describe(one.event), markup=False, soft_wrap=True)
+
     wrong = {one.scenario.name: found for one in progress if (found := one.differences())}
     if refused:
         wrong["the portal refused"] = list(refused)
+
     console.print()
     for name, found in wrong.items():
         console.print(f"✗ {name}: {'; '.join(found)}", markup=False, soft_wrap=True)
+
     if not wrong:
         console.print(f"✓ all {len(progress)} ended as expected")
+
     return not wrong
 
 
@@ -96,6 +109,7 @@ async def _main(console: Console, directory: Path) -> bool:
     task = asyncio.current_task()
     if task is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+
     return await run(console, directory)
 
 
@@ -112,8 +126,10 @@ def main() -> int:
     except RuntimeError as error:
         console.print(str(error), markup=False, soft_wrap=True)
         passed = False
+
     if passed:
         shutil.rmtree(directory)
         return 0
+
     console.print(f"The host's log: {directory / 'host.log'}", soft_wrap=True)
     return 1

@@ -1,6 +1,6 @@
-"""What the demo knows of each scenario as it goes, and whether it ended as expected.
+"""Keeps what the demo knows of each scenario, and says whether it ended as expected.
 
-No waiting and no printing: `demo` feeds it, `demo_view` shows it.
+No waiting and no printing: `demo` feeds it, `view` shows it.
 """
 
 import time
@@ -24,13 +24,14 @@ class Progress:
     event: Mapping[str, Any] | None = None
     ended_at: float | None = None
     posts: int = 0
-    poisoned: bool = False
+    kept: bool = False
 
     @property
     def status(self) -> str:
         """The ledger's word; an invalid message has no record, so there the event's."""
         if self.row is not None:
             return self.row.status
+
         return str(self._data.get("status", "")) or "queued"
 
     @property
@@ -46,7 +47,7 @@ class Progress:
     @property
     def ended(self) -> bool:
         """Whether there is nothing left to wait for."""
-        return self.event is not None and (self.poisoned or not self._is_invalid)
+        return self.event is not None and (self.kept or not self._is_invalid)
 
     def end(self, event: Mapping[str, Any]) -> None:
         """Take note of the outcome event; repeats of it change nothing."""
@@ -59,6 +60,7 @@ class Progress:
         expect = self.scenario.expect
         if self.event is None:
             return [f"no outcome, the ledger says {self.status}"]
+
         code = (self._data.get("error") or {}).get("code")
         polls = int(self._data.get("polls", 0))
         pairs = [
@@ -69,10 +71,13 @@ class Progress:
         found = [f"{name} {got}, not {want}" for name, want, got in pairs if got != want]
         if polls < expect.polls:
             found.append(f"{polls} polls, not {expect.polls} at least")
-        if self._is_invalid and not self.poisoned:
-            found.append("the original text is not in the poison queue")
+
+        if self._is_invalid and not self.kept:
+            found.append("the original text is not in the rejected queue")
+
         if not self._is_invalid and self.status != expect.status:
             found.append(f"the ledger says {self.status}, not {expect.status}")
+
         return found
 
     @property

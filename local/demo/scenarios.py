@@ -237,7 +237,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario(
         name="misspelt field",
         offer_id="misspelt",
-        does="never asked: operatonId is no field",
+        does="nothing is posted: operatonId is not a field",
         text=_base64(request("misspelt", requestId="demo-misspelt", operatonId=_OPERATION)),
         expect=Expect("rejected", "InvalidRequest", posts=0),
     ),

@@ -1,4 +1,4 @@
-"""How the demo looks: a live table on a terminal, plain lines anywhere else."""
+"""Shows the demo: a live table on a terminal, plain lines anywhere else."""
 
 from collections.abc import Sequence
 from types import TracebackType
@@ -88,6 +88,7 @@ class LineView:
             now = (one.status, one.posts, one.polls, one.ended)
             if self._shown.get(one.scenario.name) == now:
                 continue
+
             self._shown[one.scenario.name] = now
             self._console.print(
                 f"{one.elapsed_seconds:5.1f} s  {one.scenario.name:<22} {one.status:<11} "
@@ -118,10 +119,12 @@ def _table(progress: Sequence[Progress]) -> Table:
             f"{one.elapsed_seconds:.1f} s",
             _verdict(one),
         )
+
     return table
 
 
 def _verdict(one: Progress) -> str:
     if not one.ended:
         return ""
+
     return "✗" if one.differences() else "✓"

@@ -1,4 +1,4 @@
-"""From a trigger's `connection` to a queue service, by the convention of Azure Functions.
+"""Opens the queue service that a trigger's `connection` names, as Azure Functions does.
 
 `<NAME>` holds a connection string, or `<NAME>__queueServiceUri` and its companions name a service
 and a managed identity. Other credentials of the convention (client secrets, the developer's own
@@ -31,12 +31,16 @@ async def open_queue_service(
     if connection_string := environment.get(name):
         async with QueueServiceClient.from_connection_string(connection_string, **_CLIENT) as plain:
             yield plain
+
         return
+
     uri = environment.get(f"{name}__queueServiceUri")
     if not uri:
         raise ValueError(f"connection: neither {name} nor {name}__queueServiceUri is set")
+
     if environment.get(f"{name}__credential") != "managedidentity":
         raise ValueError(f"connection: {name}__credential must be managedidentity")
+
     client_id = environment.get(f"{name}__clientId") or None
     async with (
         ManagedIdentityCredential(client_id=client_id) as credential,

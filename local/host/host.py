@@ -1,38 +1,39 @@
 """The development host: runs a function app's queue and timer triggers as Azure Functions would.
 
 It exists because the real host is not needed to see this app work, and is a large installation.
-It knows these two triggers only, no output bindings, one instance, one process; it does not
-scale and it measures nothing. `python -m local.host` runs the `function_app.py` of the current
-directory with the `host.json` beside it, until SIGTERM or SIGINT, and finishes what it began.
+It knows these two triggers only, no output bindings, one instance, one worker; it does not scale
+and it measures nothing. `python -m local.host` runs the `function_app.py` of the current directory
+with the `host.json` beside it until SIGTERM or SIGINT. It ends by itself when its storage is lost
+(exit code 1) or its worker died three times (0): what runs it starts it again.
 """
 
 import argparse
 import asyncio
-import importlib
 import logging
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Protocol
 
-import azure.functions as func
-from azure.functions.decorators.function_app import Function
-from azure.functions.decorators.queue import QueueTrigger
-from azure.functions.decorators.timer import TimerTrigger
-
 from local.host.connection import open_queue_service
-from local.host.function import HostedFunction
 from local.host.host_json import HostJson
 from local.host.log import configure_logging
-from local.host.queue import QueueListener
+from local.host.queue import QueueListener, StorageLostError, Timing
 from local.host.timer import TimerListener
+from local.host.worker_process import (
+    WorkerDidNotStartError,
+    WorkerFunction,
+    WorkerGivenUpError,
+    WorkerProcess,
+)
 
 _logger = logging.getLogger("local.host")
 
 STARTED = "host.started"
+WORKER = (sys.executable, "-m", "local.host.worker")
 
 
 class Listener(Protocol):
@@ -43,79 +44,64 @@ class Listener(Protocol):
 
 
 class Host:
-    """One app's functions behind their triggers.
-
-    A message being worked on is hidden for `lease_seconds`, renewed at half time: after a crash
-    it is received again that much later (the real host takes ten minutes).
-    """
+    """One app, in a worker of its own, behind its triggers."""
 
     def __init__(
         self,
-        app: func.FunctionApp,
         host_json: HostJson,
         environment: Mapping[str, str],
         *,
-        lease_seconds: float = 60.0,
-        drain_seconds: float = 30.0,
+        worker: Sequence[str] = WORKER,
+        timing: Timing,
     ) -> None:
-        self._functions = _index(app)
         self._host_json = host_json
         self._environment = environment
-        self._lease_seconds = lease_seconds
-        self._drain_seconds = drain_seconds
+        self._worker = WorkerProcess(worker, host_json.function_timeout)
+        self._timing = timing
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Listen until `stop`, then let what is in flight finish; ValueError: a bad trigger."""
+        """Listen until `stop`, then let what is in flight finish, and kill the worker.
+
+        ExceptionGroup of StorageLostError, WorkerGivenUpError: the host has ended by itself.
+        WorkerDidNotStartError, ValueError: the app or its settings are wrong.
+        """
         async with AsyncExitStack() as stack:
-            listeners = [await self._listener(function, stack) for function in self._functions]
+            stack.push_async_callback(self._worker.close)
+            functions = await self._worker.start()
+            listeners = [await self._listener(function, stack) for function in functions]
             async with asyncio.TaskGroup() as group:
-                for listener in listeners:
-                    group.create_task(listener.run(stop))
-                names = ",".join(str(function.get_function_name()) for function in self._functions)
-                _logger.info(STARTED, extra={"functions": names})
+                keeping_up = group.create_task(self._worker.keep_up())
+                async with asyncio.TaskGroup() as listening:
+                    for listener in listeners:
+                        listening.create_task(listener.run(stop))
+
+                    names = ",".join(function.name for function in functions)
+                    _logger.info(STARTED, extra={"functions": names})
+
+                keeping_up.cancel()
+
         _logger.info("host.stopped")
 
-    async def _listener(self, function: Function, stack: AsyncExitStack) -> Listener:
-        name, trigger = str(function.get_function_name()), function.get_trigger()
-        if (
-            not isinstance(trigger, (QueueTrigger, TimerTrigger))
-            or len(function.get_bindings()) > 1
-        ):
-            raise ValueError(f"{name}: only queue and timer triggers, without other bindings")
-        hosted = HostedFunction(
-            name=name,
-            parameter=trigger.name,
-            call=function.get_user_function(),
-            timeout=self._host_json.function_timeout,
-            trigger=str(trigger.type),
-        )
-        if isinstance(trigger, TimerTrigger):
+    async def _listener(self, function: WorkerFunction, stack: AsyncExitStack) -> Listener:
+        trigger = function.trigger
+        if trigger["type"] == "timerTrigger":
             return TimerListener(
-                hosted,
-                trigger.schedule,
-                run_on_startup=bool(trigger.run_on_startup),
-                drain_seconds=self._drain_seconds,
+                function,
+                trigger["schedule"],
+                run_on_startup=bool(trigger.get("runOnStartup")),
+                stop_seconds=self._timing.stop,
             )
+
         service = await stack.enter_async_context(
-            open_queue_service(trigger.connection, self._environment)
+            open_queue_service(trigger["connection"], self._environment)
         )
         return QueueListener(
-            hosted,
-            service.get_queue_client(trigger.queue_name),
-            service.get_queue_client(f"{trigger.queue_name}-poison"),
+            function,
+            service.get_queue_client(trigger["queueName"]),
+            service.get_queue_client(f"{trigger['queueName']}-poison"),
             self._host_json.queues,
-            lease_seconds=self._lease_seconds,
-            drain_seconds=self._drain_seconds,
+            self._timing,
         )
-
-
-def _index(app: func.FunctionApp) -> list[Function]:
-    # The SDK warns every app without an HTTP function about its HTTP authentication.
-    logging.disable(logging.WARNING)
-    try:
-        return app.get_functions()
-    finally:
-        logging.disable(logging.NOTSET)
 
 
 async def serve(host: Listener, *, exit_with_parent: bool) -> None:
@@ -125,10 +111,12 @@ async def serve(host: Listener, *, exit_with_parent: bool) -> None:
     running = asyncio.create_task(host.run(stop))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+
     if exit_with_parent:
-        # Its end of the pipe closes however the parent goes. Nothing is drained then: the storage
-        # and the portal went with it.
+        # Its end of the pipe closes however the parent goes. Nothing is waited for then: the
+        # storage and the portal went with it.
         loop.add_reader(sys.stdin, _on_input, running)
+
     try:
         await running
     except asyncio.CancelledError:
@@ -144,19 +132,36 @@ def _on_input(running: asyncio.Task[None]) -> None:
         running.cancel()
 
 
-def main() -> int:
-    """Run the app of the current directory."""
+def main(worker: Sequence[str] = WORKER) -> int:
+    """Run the app of the current directory, in that worker; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m local.host", description=__doc__)
-    parser.add_argument("--lease-seconds", type=float, default=60.0)
+    parser.add_argument("--lease-seconds", type=float, default=Timing().lease)
     parser.add_argument("--exit-with-parent", action="store_true", help="end when stdin closes")
     arguments = parser.parse_args()
     configure_logging()
+    code = 1
     try:
         host_json = HostJson.load(Path("host.json"))
-        app = importlib.import_module("function_app").app
-        host = Host(app, host_json, os.environ, lease_seconds=arguments.lease_seconds)
+        timing = Timing(lease=arguments.lease_seconds)
+        host = Host(host_json, os.environ, worker=worker, timing=timing)
         asyncio.run(serve(host, exit_with_parent=arguments.exit_with_parent))
-    except Exception:
+        code = 0
+    except* WorkerGivenUpError as errors:
+        _report("host.given_up", errors)
+        code = 0
+    except* StorageLostError as errors:
+        _report("host.storage_lost", errors)
+    except* WorkerDidNotStartError as errors:
+        # The worker itself has said why; a traceback of the host would only hide it.
+        _report("host.failed", errors)
+    except* Exception:
         _logger.exception("host.failed")
-        return 1
-    return 0
+
+    return code
+
+
+def _report(event: str, errors: BaseExceptionGroup[BaseException]) -> None:
+    while isinstance(errors.exceptions[0], BaseExceptionGroup):
+        errors = errors.exceptions[0]
+
+    _logger.error(event, extra={"error": str(errors.exceptions[0])})

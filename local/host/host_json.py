@@ -1,4 +1,4 @@
-"""host.json, as far as the development host honours it.
+"""Reads host.json, as far as the development host honours it.
 
 Other keys are left alone, a value that a key cannot have is an error that names it. The defaults
 are the documented ones; they are not all good ones.
@@ -49,6 +49,7 @@ class HostJson:
         document = _object("host.json", json.loads(text))
         if document.get("version") != "2.0":
             raise ValueError('host.json: version must be "2.0"')
+
         extensions = _object("extensions", document.get("extensions", {}))
         return cls(
             queues=_queue_options(_object("extensions.queues", extensions.get("queues", {}))),
@@ -61,6 +62,7 @@ def parse_time_span(key: str, value: object) -> timedelta:
     match = _TIME_SPAN.fullmatch(value) if isinstance(value, str) else None
     if match is None or int(match[2]) > _LAST_HOUR:
         raise ValueError(f"host.json: {key} must be a time span like 00:01:00, not {value!r}")
+
     days, hours, minutes, seconds = match.groups(default="0")
     return timedelta(days=int(days), hours=int(hours), minutes=int(minutes), seconds=float(seconds))
 
@@ -70,6 +72,7 @@ def _queue_options(section: Mapping[str, object]) -> QueueOptions:
     encoding = section.get("messageEncoding", "base64")
     if encoding not in ("none", "base64"):
         raise ValueError(f"host.json: messageEncoding must be none or base64, not {encoding!r}")
+
     return QueueOptions(
         batch_size=batch_size,
         new_batch_threshold=_integer(section, "newBatchThreshold", batch_size // 2, 0, 1000),
@@ -86,6 +89,7 @@ def _polling_interval(value: object) -> timedelta:
     interval = parse_time_span("maxPollingInterval", value)
     if interval < _SHORTEST_POLL:
         raise ValueError("host.json: maxPollingInterval must be 00:00:00.100 at least")
+
     return interval
 
 
@@ -101,10 +105,12 @@ def _integer(
         raise ValueError(
             f"host.json: {key} must be a number from {lowest} to {highest}, not {value!r}"
         )
+
     return value
 
 
 def _object(key: str, value: object) -> Mapping[str, object]:
     if isinstance(value, dict):
         return value
+
     raise ValueError(f"host.json: {key} must be an object")

@@ -1,6 +1,6 @@
-"""One queue message in the host's hands: what the function is told, and kept hidden while it runs.
+"""Says what the host tells a function of a queue message, and keeps the message hidden meanwhile.
 
-Whether the function succeeded, and what becomes of the message then, is decided by `host_queue`.
+Whether the function succeeded, and what becomes of the message then, is decided by `queue`.
 """
 
 import asyncio
@@ -8,28 +8,31 @@ import base64
 import binascii
 import json
 import logging
-import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
+from contextlib import asynccontextmanager
+from datetime import datetime
 
 from azure.core.exceptions import AzureError
 from azure.functions.meta import Datum
 from azure.storage.queue import QueueMessage
 from azure.storage.queue.aio import QueueClient
 
-from local.host.function import stopped_within
+from local.host.dotnet_text import compact, invariant
 from local.host.host_json import MessageEncoding
+from local.host.lenient_json import Constructor, Undefined, Value, read_object
+from local.host.waiting import stopped_within
 
 _logger = logging.getLogger("local.host")
 
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,7})?(Z|[+-]\d\d:\d\d)?")
+# In the real host's metadata too, with nothing in it that a function would see.
+_SYSTEM = "sys"
 
 
 def decoded(text: str, encoding: MessageEncoding) -> str:
     """Return the text as the function gets it; ValueError: it is not in the encoding."""
     if encoding == "none":
         return text
+
     try:
         return base64.b64decode("".join(text.split()), validate=True).decode("utf-8")
     except (binascii.Error, UnicodeDecodeError) as error:
@@ -39,8 +42,8 @@ def decoded(text: str, encoding: MessageEncoding) -> str:
 def trigger_metadata(body: str, message: QueueMessage) -> dict[str, Datum]:
     """Return what the host tells of a message besides its text.
 
-    As in the real host, top-level properties of a JSON message hide metadata of the same name, in
-    any case of its letters. Surprising, and therefore worth meeting here first.
+    As in the real host, the properties of a JSON message replace metadata of the same name, in any
+    case of its letters. Surprising, and therefore worth meeting here first.
     """
     metadata = {
         "QueueTrigger": Datum(body, "string"),
@@ -51,9 +54,11 @@ def trigger_metadata(body: str, message: QueueMessage) -> dict[str, Datum]:
         "ExpirationTime": _time(message.expires_on),
         "NextVisibleTime": _time(message.next_visible_on),
     }
-    names = {name.lower(): name for name in metadata}
-    own = {names.get(name.lower(), name): value for name, value in _properties(body)}
-    return metadata | own
+    names = {name.lower(): name for name in (*metadata, _SYSTEM)}
+    for name, datum in _properties(body):
+        metadata[names.setdefault(name.lower(), name)] = datum
+
+    return metadata
 
 
 @asynccontextmanager
@@ -80,6 +85,8 @@ async def _renew(
         except AzureError as error:
             fields = {"message_id": message.id, "error": type(error).__name__}
             _logger.warning("queue.renewal_failed", extra=fields)
+        else:
+            _logger.debug("queue.renewed", extra={"message_id": message.id})
 
 
 async def hide(queue: QueueClient, message: QueueMessage, seconds: float) -> None:
@@ -95,23 +102,23 @@ def _time(moment: datetime | None) -> Datum:
 
 
 def _properties(body: str) -> list[tuple[str, Datum]]:
+    """Return what replaces metadata: nothing when the host cannot read the text, or part of it."""
     try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
+        document = read_object(body)
+        return [(name, _datum(value)) for name, value in document.items() if _counts(value)]
+    except ValueError:
         return []
-    properties = document.items() if isinstance(document, dict) else ()
-    return [
-        (name, Datum(json.dumps(value), "json") if isinstance(value, dict) else _string(value))
-        for name, value in properties
-        if value is not None and not isinstance(value, list)
-    ]
 
 
-def _string(value: object) -> Datum:
-    # Its JSON reader takes what looks like a time for one, and writes it in its own way.
-    if isinstance(value, str) and _TIME.fullmatch(value):
-        with suppress(ValueError):
-            moment = datetime.fromisoformat(value)
-            moment = moment.astimezone(UTC) if moment.tzinfo else moment
-            return Datum(f"{moment:%m/%d/%Y %H:%M:%S}", "string")
-    return Datum(str(value), "string")
+def _counts(value: Value) -> bool:
+    return not (value is None or isinstance(value, list | Undefined))
+
+
+def _datum(value: Value) -> Datum:
+    match value:
+        case dict():
+            return Datum(compact(value), "json")
+        case Constructor() | list() | Undefined() | None:
+            raise ValueError("not a value that has a text")
+        case _:
+            return Datum(invariant(value), "string")

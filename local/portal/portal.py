@@ -1,4 +1,4 @@
-"""The Cloud Partner Portal, scripted: strict about what it is asked, free in what it answers.
+"""A stand-in for the Cloud Partner Portal: strict in what it takes, scripted in what it answers.
 
 It has no behaviour of its own: no operation advances unless its script says so. It never
 redirects, and it never forgives: what breaks the API's contract is refused and counted.
@@ -94,24 +94,29 @@ class Portal:
         refusal = self._check(request) or check_cancel(request.content_type, body)
         if refusal is not None:
             return self._refuse(request, refusal)
+
         return await self._answer(request, "cancel", *_offer(request), body)
 
     async def _operation(self, request: web.Request) -> web.StreamResponse:
         if refusal := self._check(request):
             return self._refuse(request, refusal)
+
         return await self._answer(request, "operation", *_offer(request))
 
     async def _slot_operation(self, request: web.Request) -> web.StreamResponse:
         if refusal := self._check(request):
             return self._refuse(request, refusal)
+
         names = split_slot_id(request.match_info["id"])
         if names is None:
             return self._refuse(request, Refusal(404, "NotFound", "No such operation."))
+
         return await self._answer(request, "operation", *names)
 
     async def _submissions(self, request: web.Request) -> web.StreamResponse:
         if refusal := self._check(request, frozenset({"status"})):
             return self._refuse(request, refusal)
+
         return await self._answer(request, "submissions", *_offer(request))
 
     async def _unknown(self, request: web.Request) -> web.StreamResponse:
@@ -122,7 +127,8 @@ class Portal:
     ) -> Refusal | None:
         fault = self._identity.verify(_token(request), AUDIENCE)
         if fault is not None:
-            return Refusal(401, "Unauthorized", f"The token is no good: {fault}")
+            return Refusal(401, "Unauthorized", f"The token is not valid: {fault}")
+
         return check_query(request, parameters)
 
     def _refuse(self, request: web.Request, refusal: Refusal) -> web.Response:
@@ -155,6 +161,7 @@ class Portal:
         )
         if answer.fault != Fault.TRICKLE and answer.delay_seconds:
             await asyncio.sleep(answer.delay_seconds)
+
         return await self._send(request, answer)
 
     async def _send(self, request: web.Request, answer: Answer) -> web.StreamResponse:
@@ -188,6 +195,7 @@ def _reset(request: web.Request) -> None:
     transport = request.transport
     if transport is None:
         return
+
     # Without lingering a close is a RST, which is what a peer that dies under load looks like.
     sock = transport.get_extra_info("socket")
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -204,6 +212,7 @@ async def _truncate(
     if request.transport is not None:
         # Closed, not aborted: what was written must arrive, or there is nothing to truncate.
         request.transport.close()
+
     return response
 
 
@@ -216,5 +225,6 @@ async def _trickle(
     for position in range(len(body)):
         await response.write(body[position : position + 1])
         await asyncio.sleep(pause)
+
     await response.write_eof()
     return response

@@ -47,6 +47,7 @@ class Answer:
             text = self.body.encode()
         else:
             text = json.dumps(self.body).encode()
+
         text = text.replace(b"{url}", url.encode())
         headers = {name: value.replace("{url}", url) for name, value in self.headers.items()}
         if text and not any(name.lower() == "content-type" for name in headers):
@@ -54,6 +55,7 @@ class Answer:
             headers["Content-Type"] = (
                 f"{'text/html' if html else 'application/json'}; charset=utf-8"
             )
+
         return text, headers
 
 

@@ -27,7 +27,7 @@ class Case:
     script: Script = field(default_factory=Script)
     record: Columns | None = None
     events: tuple[tuple[str, str | None], ...] = ()
-    poison: tuple[str, ...] = ()
+    rejected: tuple[str, ...] = ()
     posts: int = 0
 
 
@@ -111,15 +111,15 @@ CASES: tuple[Case, ...] = (
     Case("reusing", (request("another", requestId="r-4"), _REUSING), _DONE,
          None, (("rejected", "RequestIdReused"),), (_REUSING,)),
     Case("another", (), _DONE, {"Status": "canceled", "RequestId": "r-4"}, _CANCELED, posts=1),
-    Case("", ("{no json",), events=_INVALID, poison=("{no json",)),
-    Case("misspelt", (_MISSPELT,), events=_INVALID, poison=(_MISSPELT,)),
+    Case("", ("{no json",), events=_INVALID, rejected=("{no json",)),
+    Case("misspelt", (_MISSPELT,), events=_INVALID, rejected=(_MISSPELT,)),
     # Properties that hide the trigger's metadata of the same name, in any letter case.
-    Case("own-id", (_OWN_ID,), events=_INVALID, poison=(_OWN_ID,)),
-    Case("own-number", (_OWN_NUMBER,), events=_INVALID, poison=(_OWN_NUMBER,)),
-    Case("own-object", (_OWN_OBJECT,), events=_INVALID, poison=(_OWN_OBJECT,)),
+    Case("own-id", (_OWN_ID,), events=_INVALID, rejected=(_OWN_ID,)),
+    Case("own-number", (_OWN_NUMBER,), events=_INVALID, rejected=(_OWN_NUMBER,)),
+    Case("own-object", (_OWN_OBJECT,), events=_INVALID, rejected=(_OWN_OBJECT,)),
     # Hidden by what cannot be decoded: no invocation reaches the app, the host gives it up, and a
     # tick that finds it in the poison queue says what is wrong with it.
-    Case("own-time", (_OWN_TIME,), events=_INVALID, poison=(_OWN_TIME,)),
-    Case("many", (_MANY,), events=_INVALID, poison=(_MANY,)),
-    Case("yesterday", (_YESTERDAY,), events=_INVALID, poison=(_YESTERDAY,)),
+    Case("own-time", (_OWN_TIME,), events=_INVALID, rejected=(_OWN_TIME,)),
+    Case("many", (_MANY,), events=_INVALID, rejected=(_MANY,)),
+    Case("yesterday", (_YESTERDAY,), events=_INVALID, rejected=(_YESTERDAY,)),
 )  # fmt: skip

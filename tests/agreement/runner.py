@@ -36,11 +36,11 @@ _GENERATED = {"durationSeconds", "Writer", "PartitionKey", "RowKey"}
 
 @dataclass(slots=True)
 class Result:
-    """What is left of a case: its record, its events, its texts in the poison queue, its POSTs."""
+    """What is left of a case: its record, its events, its rejected texts, its POSTs."""
 
     record: dict[str, Any] | None = None
     events: list[dict[str, Any]] = field(default_factory=list)
-    poison: list[str] = field(default_factory=list)
+    rejected: list[str] = field(default_factory=list)
     posts: int = 0
 
 
@@ -57,6 +57,7 @@ def copy_app(directory: Path) -> Path:
     for package in ("cancel_trigger", "poll_timer", "offer_cancellation"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / package, directory / package, ignore=ignored)
+
     shutil.copy(ROOT / "function_app.py", directory)
     document = json.loads((ROOT / "host.json").read_text())
     document["extensions"]["queues"] |= {"maxDequeueCount": 2, "visibilityTimeout": "00:00:01"}
@@ -69,23 +70,49 @@ async def play(stack: Stack) -> dict[str, Result]:
     async with stack:
         for case in CASES:
             stack.portal.script(case.offer, case.script)
+
         for turn in range(max(len(case.texts) for case in CASES)):
             for case in CASES:
                 for text in case.texts[turn : turn + 1]:
                     await stack.requests.send_message(text)
+
             await _quiet(stack)
+
         return await _results(stack)
 
 
 async def _quiet(stack: Stack) -> None:
-    table = stack.tables.get_table_client("cancellations")
+    """Wait until nothing is under way, and a whole tick has found nothing more to do."""
     async with asyncio.timeout(_PATIENCE_SECONDS):
         while True:
-            waiting = (await stack.requests.get_queue_properties()).approximate_message_count
-            if not waiting and not await _rows(table, "RowKey ge 'due-' and RowKey lt 'due.'"):
+            await _until_idle(stack)
+            ended = _ticks(stack)
+            # The first tick that ends now may have begun before; the second has not.
+            await _until_ticks(stack, ended + 2)
+            if await _is_idle(stack):
                 return
-            assert stack.host.running, stack.host.log_tail()
-            await asyncio.sleep(0.2)
+
+
+async def _until_idle(stack: Stack) -> None:
+    while not await _is_idle(stack):
+        stack.check()
+        await asyncio.sleep(0.2)
+
+
+async def _until_ticks(stack: Stack, ended: int) -> None:
+    while _ticks(stack) < ended:
+        stack.check()
+        await asyncio.sleep(0.2)
+
+
+async def _is_idle(stack: Stack) -> bool:
+    table = stack.tables.get_table_client("cancellations")
+    waiting = (await stack.requests.get_queue_properties()).approximate_message_count
+    return not waiting and not await _rows(table, "RowKey ge 'due-' and RowKey lt 'due.'")
+
+
+def _ticks(stack: Stack) -> int:
+    return stack.log_path.read_text().count(" poll.tick ")
 
 
 async def _results(stack: Stack) -> dict[str, Result]:
@@ -94,16 +121,20 @@ async def _results(stack: Stack) -> dict[str, Result]:
     for row in await _rows(table, "RowKey ge 'request-'"):
         assert results[row["OfferId"]].record is None
         results[row["OfferId"]].record = _normalised(row)
+
     # A repeat of an event is the same event.
     events = await take_outcomes(stack.outcomes)
     for event in {(event["source"], event["id"]): event for event in events}.values():
         results[event["data"].get("offerId", "")].events.append(_normalised(event))
+
     texts = {text: case.offer for case in CASES for text in case.texts}
-    for text in await peek_texts(stack.poison):
+    for text in await peek_texts(stack.rejected):
         offer = texts[text] if text in texts else json.loads(text)["offerId"]  # else: put back
-        results[offer].poison.append(text)
+        results[offer].rejected.append(text)
+
     for case in CASES:
         results[case.offer].posts = stack.portal.count("cancel", case.offer)
+
     assert stack.portal.refused == []
     return results
 

@@ -29,17 +29,21 @@ async def in_worker(tmp_path_factory: pytest.TempPathFactory) -> Results:
 
 
 def check(case: Case, result: Result) -> None:
-    """Compares with the table: all events, poison texts and POSTs; of the record what it names."""
+    """Compares with the table: events, rejected texts and POSTs; of the record what it names."""
     data = [event["data"] for event in result.events]
     events = tuple((one["status"], one.get("error", {}).get("code")) for one in data)
     record = result.record and {name: result.record.get(name) for name in case.record or {}}
     assert record == case.record
-    assert (events, tuple(result.poison), result.posts) == (case.events, case.poison, case.posts)
+    assert (events, tuple(result.rejected), result.posts) == (
+        case.events,
+        case.rejected,
+        case.posts,
+    )
 
 
 @each_case
 def test_the_local_host_ends_as_the_table_says(in_local_host: Results, case: Case) -> None:
-    """Record, events, poison queue and POSTs of each case, in `python -m local.host`."""
+    """Record, events, rejected queue and POSTs of each case, in `python -m local.host`."""
     check(case, in_local_host[case.offer])
 
 

@@ -52,9 +52,12 @@ def _good(plan: Plan = PLAN) -> Observed:
         ledger=Snapshot({_digest(r.request_id): _row(r.request_id) for r in plan.requests}),
         events=(
             *(_event(r.request_id) for r in plan.requests),
-            *(_event("?", "rejected", f"message:{s.message_id}:x:rejected") for s in invalid),
+            *(
+                _event("?", "rejected", f"message:{sha256(s.name.encode()).hexdigest()}:rejected")
+                for s in invalid
+            ),
         ),
-        poison=tuple(s.name for s in invalid),
+        rejected=tuple(s.name for s in invalid),
         calls=(_call(fault=Fault(FaultKind.RESET, acted=True), acted=True), _call(2.0)),
         cancelled=frozenset(plan.offers),
         kills=plan.size.kills,
@@ -117,7 +120,7 @@ def test_a_record_that_is_not_final_is_lost() -> None:
     assert _off(judge(replace(seen, events=events))) == {"lost": 2, "rule 1 broken": 1}
 
 
-@pytest.mark.parametrize("field", ["events", "poison"])
+@pytest.mark.parametrize("field", ["events", "rejected"])
 def test_an_invalid_message_without_its_event_or_its_text_is_lost(field: str) -> None:
     """It has no record: the event and the kept text are all there is of it."""
     seen = _good()

@@ -58,11 +58,10 @@ async def test_a_bug_is_a_failure_that_quotes_no_message(
     assert result == Invocation(succeeded=False, fault=fault)
 
 
-@pytest.mark.parametrize("name", ["DequeueCount", "InsertionTime", "ExpirationTime"])
-async def test_metadata_that_cannot_be_decoded_never_reaches_the_app(site: Site, name: str) -> None:
+async def test_metadata_that_cannot_be_decoded_never_reaches_the_app(site: Site) -> None:
     """A JSON message's own `dequeueCount: "many"` fails in the worker: the host gives it up."""
     message = await site.send("{}")
-    metadata = {**queue_metadata(message), name: TypedData(string="many")}
+    metadata = {**queue_metadata(message), "DequeueCount": TypedData(string="many")}
 
     result = await site.worker.invoke("cancel_trigger", TypedData(string="{}"), metadata)
 

@@ -69,30 +69,6 @@ async def test_every_field_arrives_as_the_host_sent_it(
     assert message.deliveries == 2
 
 
-async def test_a_json_messages_own_properties_come_as_metadata(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The host puts `id` and `dequeueCount` of the message, as texts, in the place of its own."""
-    received: list[Any] = []
-
-    async def spy(message: object, _clients: object) -> None:
-        received.append(message)
-
-    monkeypatch.setattr("cancel_trigger.function.handle", spy)
-    message = await site.send('{"id": "mine", "dequeueCount": 9}')
-    metadata = {
-        **queue_metadata(message),
-        "Id": TypedData(string="mine"),
-        "DequeueCount": TypedData(string="9"),
-    }
-
-    result = await site.worker.invoke("cancel_trigger", TypedData(string=message.content), metadata)
-
-    await site.requests.delete_message(message)
-    assert result == Invocation(succeeded=True)
-    assert [(one.id, one.deliveries) for one in received] == [("mine", 9)]
-
-
 @pytest.mark.parametrize("kind", ["string", "bytes"])
 async def test_text_and_bytes_are_both_a_body(site: Site, kind: str) -> None:
     """The host sends a string; a binding with `dataType: binary` would send bytes."""
@@ -143,17 +119,6 @@ async def test_a_redelivery_sends_the_same_event_again(site: Site) -> None:
     first, second = await site.take_events()
     assert (first["source"], first["id"]) == (second["source"], second["id"])
     assert site.portal.count("cancel", offer, PUBLISHER) == 1
-
-
-async def test_a_refusal_of_the_api_is_an_outcome_and_no_failure(site: Site) -> None:
-    """A definitive answer must not come back from the queue."""
-    offer = site.offer(Answer(403, {"error": {"code": "Forbidden", "message": "Not yours."}}))
-
-    await site.submit(request(offer))
-
-    (event,) = await site.take_events()
-    assert event["data"]["status"] == "rejected"
-    assert event["data"]["error"] == {"code": "Forbidden", "message": "Not yours."}
 
 
 async def test_a_cloud_event_keeps_its_own_id(site: Site) -> None:

@@ -1,37 +1,32 @@
 """The development host's triggers in front of Microsoft's own worker.
 
 `python worker_host.py` serves the app of the current directory as `python -m local.host` does,
-with the same options, except that the worker indexes it and runs its functions.
+with the same options, except that Microsoft's worker indexes it and runs its functions. That
+worker is a process of its own, which the host starts as `python worker_host.py --worker`.
 """
 
-import argparse
 import asyncio
 import logging
-import os
 import sys
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from azure.functions.meta import Datum
 
-from local.host.connection import open_queue_service
-from local.host.host import STARTED, Listener, serve
-from local.host.host_json import HostJson
+from local.host import host, worker
 from local.host.log import configure_logging
-from local.host.queue import QueueListener
-from local.host.timer import TimerListener
 from tests.conformance.protos import TypedData
-from tests.conformance.worker import Function, Worker
+from tests.conformance.worker import Worker
+
+_AS_WORKER = "--worker"
 
 _logger = logging.getLogger("local.host")
-_DRAIN_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerFunction:
-    """A function in the worker, as a listener calls it."""
+    """A function in Microsoft's worker."""
 
     worker: Worker
     name: str
@@ -43,62 +38,28 @@ class WorkerFunction:
         if not result.succeeded:
             fields = {"function": self.name, "fault": result.fault}
             _logger.error("function.failed", extra=fields)
+
         return result.succeeded
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerHost:
-    """Listens on what the worker's own metadata says."""
-
-    host_json: HostJson
-    lease_seconds: float
-
-    async def run(self, stop: asyncio.Event) -> None:
-        """Index the app and listen until `stop`, then let what is in flight finish."""
-        worker = await Worker.start(Path.cwd())
-        async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
-            for function in worker.functions.values():
-                listener = await self._listener(worker, function, stack)
-                group.create_task(listener.run(stop))
-            _logger.info(STARTED)
-
-    async def _listener(
-        self, worker: Worker, function: Function, stack: AsyncExitStack
-    ) -> Listener:
-        hosted, trigger = WorkerFunction(worker, function.name), function.trigger
-        if trigger["type"] == "timerTrigger":
-            return TimerListener(hosted, trigger["schedule"], drain_seconds=_DRAIN_SECONDS)
-        connection = open_queue_service(trigger["connection"], os.environ)
-        service = await stack.enter_async_context(connection)
-        return QueueListener(
-            hosted,
-            service.get_queue_client(trigger["queueName"]),
-            service.get_queue_client(f"{trigger['queueName']}-poison"),
-            self.host_json.queues,
-            lease_seconds=self.lease_seconds,
-            drain_seconds=_DRAIN_SECONDS,
-        )
 
 
 def _typed(datum: Datum) -> TypedData:
     return TypedData(**{str(datum.type): datum.value})
 
 
-def main() -> int:
-    """Serve the app of the current directory."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--lease-seconds", type=float, default=60.0)
-    parser.add_argument("--exit-with-parent", action="store_true")
-    arguments = parser.parse_args()
+async def _serve() -> None:
+    worker.ignore_signals()
+    answers = worker.take_standard_output()
     configure_logging()
-    try:
-        host = WorkerHost(HostJson.load(Path("host.json")), arguments.lease_seconds)
-        asyncio.run(serve(host, exit_with_parent=arguments.exit_with_parent))
-    except Exception:
-        _logger.exception("host.failed")
-        return 1
-    return 0
+    running = await Worker.start(Path.cwd())
+    functions = [
+        worker.IndexedFunction(one.name, one.trigger, WorkerFunction(running, one.name))
+        for one in running.functions.values()
+    ]
+    await worker.serve(functions, answers)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    if sys.argv[1:] == [_AS_WORKER]:
+        asyncio.run(_serve())
+    else:
+        sys.exit(host.main([sys.executable, __file__, _AS_WORKER]))

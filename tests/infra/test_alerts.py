@@ -9,16 +9,20 @@ import pytest
 from croniter import croniter
 
 from offer_cancellation.settings import Settings
+from poll_timer.maintenance import PERIOD_SECONDS
 from tests.infra.files import INFRA, ROOT, decorator, default, resource, template, texts
 from tests.infra.kql_queries import readings, rules
 
 RUNBOOK = ROOT / "docs" / "runbook.md"
 SEVERITIES = {
-    "poison-queue-not-empty": 2,
+    "poison-queue-does-not-empty": 2,
+    "host-gave-messages-up": 2,
+    "rejected-originals-kept": 3,
     "oldest-pending-too-old": 2,
     "no-tick": 1,
     "api-refuses-the-identity": 1,
     "requests-expired": 1,
+    "bug-ended-requests": 1,
     "deferrals-rising": 2,
 }
 TELEMETRY_SECONDS = 300  # a metric is exported once a minute, and then takes its time
@@ -51,7 +55,7 @@ def seconds(duration: object) -> int:
 
 
 def test_there_is_an_alert_for_each_thing_that_goes_wrong() -> None:
-    """Six rules, the graver ones for what stops the work or lost a request."""
+    """Nine rules, the graver ones for what stops the work or lost a request."""
     assert {one["name"]: one["severity"] for one in rules()} == SEVERITIES
 
 
@@ -112,7 +116,7 @@ def test_windows_are_those_that_log_alerts_know() -> None:
     windows = {one["window"] for one in rules()} - {"silence"}
     offered = decorator("silenceWindow", "allowed")
     assert isinstance(offered, list)
-    assert {"PT15M", "P1D"} == windows
+    assert {"PT15M", "PT30M", "P1D"} == windows
     assert windows <= set(offered)
     assert seconds(properties()["evaluationFrequency"]) <= min(map(seconds, offered))
 
@@ -158,7 +162,22 @@ def test_nobody_is_written_to_unless_named() -> None:
     assert "@2023-01-01' = if (!empty(email)) {" in text
     assert "email" == group["config"]["properties"]["emailReceivers"][0]["emailAddress"]
     assert len(group["config"]["properties"]["groupShortName"]) <= 12
-    assert "groups" == properties()["actions"]["actionGroups"]
+
+
+def test_what_can_wait_until_morning_writes_to_nobody() -> None:
+    """A rule of severity 3 shows in the portal alone; the others write to the action groups."""
+    chosen = (INFRA / "app" / "alerts.bicep").read_text(encoding="utf-8")
+
+    assert "actionGroups: rule.severity < 3 ? groups : []\n" in chosen
+    assert ["rejected-originals-kept"] == [one["name"] for one in rules() if one["severity"] >= 3]
+
+
+def test_the_poison_queue_alerts_only_when_something_stays() -> None:
+    """A copy that a tick takes within its minute does not alert; one that three looks met does."""
+    stays = rule("poison-queue-does-not-empty")
+
+    assert "| where looks >= 3 and fewest > 0\n" in stays["query"]
+    assert seconds(stays["window"]) >= 4 * PERIOD_SECONDS
 
 
 def test_an_alert_goes_when_its_cause_goes() -> None:

@@ -95,6 +95,15 @@ def test_the_queries_of_the_runbook_are_among_them() -> None:
     assert written == len(told)
 
 
+def test_the_runbook_tells_every_event_of_the_log() -> None:
+    """What can stand in the log is in the runbook, and nothing else is."""
+    runbook = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
+    section = runbook.partition("## Events in the log")[2].partition("\n## ")[0]
+    told = set(re.findall(r"`([a-z]+\.[a-z_]+)`", section))
+
+    assert set(emitted_names.events()) == told
+
+
 def test_every_query_reads_a_table() -> None:
     """No query was taken for one that asks nothing; together they read all five tables."""
     tables = {name: set(reading.tables) for name, reading in readings().items()}
@@ -130,8 +139,10 @@ def test_the_source_was_read() -> None:
     """The log events were found where they are written, each with its fields."""
     events = emitted_names.events()
     assert {"cancel.accepted", "poll.tick", "token.unavailable"} <= set(events)
-    assert {"requestId", "cause"} <= events["cancel.deferred"]
-    assert {"fault", "where", "scope"} == events["token.unavailable"]
+    assert {"requestId", "cause", "lastMessage"} <= events["cancel.deferred"]
+    assert {"messageId", "requestId", "receipts"} <= events["adoption.adopted"]
+    assert {"place", "status", "isAway", "fault"} <= events["poll.not_sent"]
+    assert {"fault", "where", "scope"} <= events["token.unavailable"]
 
 
 def test_a_renamed_metric_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,14 +160,14 @@ def test_a_renamed_metric_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_renamed_event_or_field_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """An event that is no longer logged, or logged without a field, fails the check."""
-    reading = readings()["poison-events"]
+    reading = readings()["rejection-events"]
     found = emitted_names.events()
-    fewer = {name: fields for name, fields in found.items() if name != "poison.unclaimed"}
+    fewer = {name: fields for name, fields in found.items() if name != "adoption.adopted"}
     monkeypatch.setattr(emitted_names, "events", lambda: fewer)
-    assert {"poison.unclaimed"} == unknown_names(reading)
-    without = {**found, "cancel.invalid": found["cancel.invalid"] - {"code"}}
+    assert {"adoption.adopted"} == unknown_names(reading)
+    without = {**found, "cancel.invalid": found["cancel.invalid"] - {"fields"}}
     monkeypatch.setattr(emitted_names, "events", lambda: without)
-    assert {"code"} == unknown_dimensions(reading)
+    assert {"fields"} == unknown_dimensions(reading)
 
 
 def test_a_value_that_never_occurs_is_noticed() -> None:

@@ -38,6 +38,7 @@ def test_the_app_has_each_right_where_it_needs_it_only() -> None:
         ("storageBlobDataOwner", "account"),
         ("storageQueueDataContributor", "requests"),
         ("storageQueueDataContributor", "poison"),
+        ("storageQueueDataContributor", "rejected"),
         ("storageQueueDataContributor", "outcomes"),
         ("storageTableDataContributor", "ledger"),
         ("monitoringMetricsPublisher", "applicationInsights"),
@@ -86,15 +87,16 @@ def test_storage_takes_no_keys_and_shows_nothing() -> None:
 
 
 def test_the_queues_and_the_table_are_deployed() -> None:
-    """Requests, poison, outcomes and the ledger exist before the app starts."""
+    """The four queues and the ledger exist before the app starts, named as the app names them."""
     file = template("storage")
     named = {
         one["config"]["name"]
         for one in file["resources"].values()
         if one["type"].endswith(("/queues", "/tables"))
     }
-    assert {"cancelQueue", "poisonQueue", "outcomeQueue", "ledgerTable"} == named
-    assert "${cancelQueue}-poison" == file["variables"]["poisonQueue"]["value"]
+    assert {"cancelQueue", "poisonQueue", "rejectedQueue", "outcomeQueue", "ledgerTable"} == named
+    names = [file["variables"][name]["value"] for name in ("poisonQueue", "rejectedQueue")]
+    assert ["${cancelQueue}-poison", "${cancelQueue}-rejected"] == names
 
 
 def test_telemetry_takes_no_keys() -> None:
@@ -210,7 +212,7 @@ def test_what_an_operator_needs_next_is_put_out() -> None:
         "STORAGE_ACCOUNT_ID",
         "CANCEL_QUEUE",
         "CANCEL_QUEUE_URL",
-        "POISON_QUEUE",
+        "REJECTED_QUEUE",
         "OUTCOME_QUEUE",
         "OUTCOME_QUEUE_URL",
         "LEDGER_TABLE",

@@ -16,7 +16,7 @@ SECTIONS = [
     "Pending requests",
     "The API",
     "Deferrals and throttling",
-    "Poison",
+    "Given up and rejected",
     "What costs",
     "One request's life",
 ]
@@ -90,7 +90,7 @@ def test_every_parameter_exists_and_is_used() -> None:
 
 
 def test_every_question_has_its_section() -> None:
-    """Outcomes, pending, API, deferrals, poison, costs and one request, each with queries."""
+    """Outcomes, pending, API, deferrals, side queues, costs and one request, each with queries."""
     groups = {item["content"]["title"]: item["content"]["items"] for item in of_type(12)}
     assert SECTIONS == list(groups)
     assert [] == [title for title, found in groups.items() if not of_queries(found)]
@@ -121,10 +121,10 @@ def test_nothing_is_shown_of_everybody_when_no_id_is_given() -> None:
 
 
 def test_a_ticks_storage_requests_are_counted_as_the_code_makes_them() -> None:
-    """A tick reads each bucket once, and the depth of the poison queue."""
-    reads = len(BUCKETS) + 1
+    """A tick reads each bucket, receives from the poison queue, and makes the request queue."""
+    requests = len(BUCKETS) + 2
     for name in ("costs-work", "costs-storage"):
-        assert f'"offer_cancellation.tick.duration", {reads},' in queries()[name]
+        assert f'"offer_cancellation.tick.duration", {requests},' in queries()[name]
 
 
 def of_queries(found: list[dict[str, Any]]) -> list[dict[str, Any]]:

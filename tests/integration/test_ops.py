@@ -9,18 +9,16 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import ops.poison
 import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.data.tables.aio import TableClient
 from azure.storage.queue.aio import QueueClient
-from ops.poison import drop, put_back, show_oldest
 
 import ops.extend
+import ops.rejected
 import ops.remove
 import ops.rerun
 from local.portal.script import Answer
@@ -28,6 +26,7 @@ from offer_cancellation.clock import after, rfc3339
 from offer_cancellation.ledger.keys import DueRow, RecordKey
 from ops.command import amount, show
 from ops.extend import extend
+from ops.rejected import drop, list_all, put_back
 from ops.remove import remove
 from ops.rerun import rerun
 from ops.storage import MissingVariableError, open_queues, open_table, variables
@@ -35,7 +34,7 @@ from tests.integration.faulty_proxy import Proxied
 from tests.integration.harness import PUBLISHER, REQUEST_ID, Harness
 
 ROOT = Path(__file__).parents[2]
-VARIABLES = ("STORAGE_ACCOUNT_NAME", "LEDGER_TABLE", "CANCEL_QUEUE", "POISON_QUEUE")
+VARIABLES = ("STORAGE_ACCOUNT_NAME", "LEDGER_TABLE", "CANCEL_QUEUE", "REJECTED_QUEUE")
 HOUR = 3600
 DAY = 24 * HOUR
 OTHER = "r-other"
@@ -43,7 +42,8 @@ REFUSED = Answer(403, {"error": {"code": "Forbidden", "message": "no"}})
 # What a request must not bring into its next run.
 CLEARED = (
     "FinishedAt", "ErrorCode", "ErrorMessage", "HttpStatus", "OperationStatus", "Location",
-    "AcceptedAt", "RefusedSince", "LeaseUntil",
+    "AcceptedAt", "RefusedSince", "LeaseUntil", "FirstAttemptAt", "AttemptAt", "UncertainSince",
+    "LastStatus", "LastCode", "LastMessage",
 )  # fmt: skip
 BROKEN = [
     pytest.param({"Version": 99}, " is of version 99, newer than 1", id="a newer version"),
@@ -70,11 +70,12 @@ async def _remove(harness: Harness, days: float, *, delete: bool = False) -> lis
 def _through(proxied: Proxied) -> TableClient:
     """The table as a command reaches it through the proxy."""
     storage = str(proxied.harness.services.settings.storage)
+
     return TableClient.from_connection_string(storage, proxied.harness.table.table_name)
 
 
-def _poison(harness: Harness) -> QueueClient:
-    return harness.around.queues.get_queue_client(f"requests-{harness.name}-poison")
+def _rejected_queue(harness: Harness) -> QueueClient:
+    return harness.around.queues.get_queue_client(f"requests-{harness.name}-rejected")
 
 
 async def _rejected(harness: Harness, *then: Answer) -> None:
@@ -91,9 +92,11 @@ def _row() -> str:
 async def _ended_again(harness: Harness, *ids: str) -> None:
     """It is canceled and at rest, and these are the events, in order."""
     await harness.check_rule_1()
-    events = [f"{REQUEST_ID}:{event_id}" for event_id in ids]
+    record = await harness.record()
+    requested_at = rfc3339(record["RequestedAt"])
+    events = [f"{REQUEST_ID}:{requested_at}:{event_id}" for event_id in ids]
     assert ("canceled", events) == (
-        (await harness.record())["Status"],
+        record["Status"],
         [event["id"] for event in await harness.outcomes()],
     )
 
@@ -131,10 +134,9 @@ async def test_rerun_starts_from_the_beginning(harness: Harness) -> None:
     assert {
         "Status": "deferred", "Run": 2, "Polls": 0, "Deferrals": 0, "NextTryAt": now,
         "DueAt": now, "Deadline": after(now, 5 * HOUR), "Attempts": old["Attempts"],
-        "FirstAttemptAt": old["FirstAttemptAt"], "RequestedAt": old["RequestedAt"],
-        "Uncertain": old["Uncertain"],
+        "RequestedAt": old["RequestedAt"], "Uncertain": False,
     }.items() <= new.items()  # fmt: skip
-    assert [DueRow.at(now, REQUEST_ID)] == await harness.due_rows().row_key
+    assert [DueRow.at(now, REQUEST_ID).row_key] == await harness.due_rows()
 
 
 async def test_first_refused_poll_of_a_rerun(harness: Harness) -> None:
@@ -151,6 +153,23 @@ async def test_first_refused_poll_of_a_rerun(harness: Harness) -> None:
     assert "accepted" == (await harness.record())["Status"]
     await harness.tick_after(120)
     await _ended_again(harness, "1:failed", "2:canceled")
+
+
+async def test_rerun_of_an_uncertain_request_posts_at_once(harness: Harness) -> None:
+    """A new run has no memory of a POST that may have arrived: it does not look first."""
+    harness.script(cancel=[Answer(500)])
+    await harness.submit()
+    await harness.tick_after(25 * HOUR)
+    assert (await harness.outcome())["uncertain"]
+    harness.script(cancel=[Answer(200)])
+
+    await _rerun(harness, REQUEST_ID)
+    await harness.tick()
+    await harness.deliver()
+
+    await _ended_again(harness, "1:expired", "2:canceled")
+    assert 0 == harness.count("submissions")
+    assert "uncertain" not in (await harness.outcomes())[-1]["data"]
 
 
 async def test_rerun_of_an_expired_request(harness: Harness) -> None:
@@ -188,10 +207,11 @@ async def test_rerun_leaves_alone_what_is_not_finished(harness: Harness) -> None
 async def test_rerun_waits_for_the_outcome(harness: Harness) -> None:
     """A final record that has a due row keeps it: its event is still to be sent."""
     await _rejected(harness)
-    await harness.add_due_row(0)
+    due_in = (await harness.record())["DueAt"] - harness.clock()
+    await harness.add_due_row(due_in.total_seconds())
     expected = [f"{REQUEST_ID} is left alone: its outcome is not out yet"]
     assert expected == await _rerun(harness, REQUEST_ID)
-    await harness.tick()
+    await harness.tick_after(due_in.total_seconds())
     assert [f"{REQUEST_ID} runs again, run 2"] == await _rerun(harness, REQUEST_ID)
 
 
@@ -300,21 +320,35 @@ async def test_extend_what_cannot_be_read(
     assert edited == await harness.record()
 
 
-async def test_somebody_is_faster(proxied: Proxied) -> None:
+async def test_rerun_when_another_writer_is_faster(proxied: Proxied) -> None:
     """What is written between reading and writing is kept, and the request is named."""
     harness = proxied.harness
-    await _rejected(harness, Answer(429))
-    await harness.submit(requestId=OTHER)
+    await _rejected(harness)
+
+    proxied.table.interrupt("$batch", lambda: harness.edit(CorrelationId="edited"))
+
     async with _through(proxied) as table:
-        for name in (REQUEST_ID, OTHER):
-            edit = partial(harness.edit, name, CorrelationId="edited")
-            proxied.table.interrupt("$batch", edit)
-        expected = [f"{REQUEST_ID} is left alone: somebody has just changed it"]
-        assert expected == await _all(rerun(table, harness.clock(), 24, [REQUEST_ID]))
-        expected = [f"{OTHER} has just moved: run this again"]
-        assert expected == await _all(extend(table, harness.clock(), 48))
-    records = [await harness.record(name) for name in (REQUEST_ID, OTHER)]
-    assert [("edited", 1)] * 2 == [(one["CorrelationId"], one["Run"]) for one in records]
+        lines = await _all(rerun(table, harness.clock(), 24, [REQUEST_ID]))
+
+    assert [f"{REQUEST_ID} is left alone: another writer has just changed it"] == lines
+    record = await harness.record()
+    assert ("edited", 1) == (record["CorrelationId"], record["Run"])
+
+
+async def test_extend_when_another_writer_is_faster(proxied: Proxied) -> None:
+    """The same: the request is named, so that the operator extends once more."""
+    harness = proxied.harness
+    harness.script(cancel=[Answer(429)])
+    await harness.submit()
+
+    proxied.table.interrupt("$batch", lambda: harness.edit(CorrelationId="edited"))
+
+    async with _through(proxied) as table:
+        lines = await _all(extend(table, harness.clock(), 48))
+
+    assert [f"{REQUEST_ID} has just moved: run this again"] == lines
+    record = await harness.record()
+    assert ("edited", harness.clock.at(DAY)) == (record["CorrelationId"], record["Deadline"])
 
 
 # Old records.
@@ -383,10 +417,13 @@ async def test_remove_what_has_just_changed(proxied: Proxied) -> None:
     harness = proxied.harness
     await _rejected(harness)
     harness.clock.advance(9 * DAY)
+
+    proxied.table.interrupt("DELETE ", lambda: _rerun(harness, REQUEST_ID))
+
     async with _through(proxied) as table:
-        proxied.table.interrupt("DELETE ", lambda: _rerun(harness, REQUEST_ID))
-        expected = [f"left alone: {REQUEST_ID} has just changed", *_removed(0)]
-        assert expected == await _all(remove(table, harness.clock(), 7, delete=True))
+        lines = await _all(remove(table, harness.clock(), 7, delete=True))
+
+    assert [f"left alone: {REQUEST_ID!r} has just changed", *_removed(0)] == lines
     assert 2 == (await harness.record())["Run"]
 
 
@@ -405,78 +442,154 @@ async def test_remove_what_cannot_be_read(
     assert [True, False] == [await harness.has_record(name) for name in (REQUEST_ID, OTHER)]
 
 
-# The poison queue.
+# The rejected queue.
 
 
-async def _poisoned(harness: Harness, *texts: str) -> list[str]:
-    """Gives messages up; their ids."""
-    await harness.services.poison.ensure()
+async def _keep(harness: Harness, *texts: str) -> list[str]:
+    """Keeps originals in the rejected queue; their ids."""
+    await harness.services.rejected.ensure()
     await harness.services.requests.ensure()
-    return [str((await _poison(harness).send_message(text)).id) for text in texts]
+
+    return [str((await _rejected_queue(harness).send_message(text)).id) for text in texts]
 
 
-def _good(harness: Harness, request_id: str = REQUEST_ID) -> str:
-    fields = {"publisherId": PUBLISHER, "offerId": harness.offer, "requestId": request_id}
-    return json.dumps(fields)
+def _valid(harness: Harness, **fields: str) -> str:
+    return json.dumps({"publisherId": PUBLISHER, "offerId": harness.offer, **fields})
 
 
-async def test_poison_is_listed(harness: Harness) -> None:
-    """Each with its request id and all that is wrong with it; nothing is taken away."""
-    texts = [_good(harness), '{"offerId": "an-offer"}']
-    ids = await _poisoned(harness, *texts)
-    shown = [block.split("\n  ") for block in await _all(_listed(harness))]
-    assert [[ids[0], REQUEST_ID], [ids[1], f"msg-{ids[1]}"]] == [block[:2] for block in shown]
-    assert "a good request" == shown[0][3]
-    assert "publisherId is missing" in shown[1][3]
-    assert texts == [block[4] for block in shown]
-    assert texts == await harness.rejected()
+async def _list(harness: Harness) -> list[list[str]]:
+    lines = await _all(list_all(_rejected_queue(harness), harness.clock()))
+
+    return [block.split("\n  ") for block in lines]
 
 
-def _listed(harness: Harness) -> AsyncIterator[str]:
-    return show_oldest(_poison(harness), harness.clock())
+async def _put_back(harness: Harness, *ids: str) -> list[str]:
+    return await _all(put_back(_rejected_queue(harness), harness.requests, ids))
 
 
-async def test_poison_is_empty(harness: Harness) -> None:
-    """That is said."""
-    await _poisoned(harness)
-    assert ["no message is to be seen"] == await _all(_listed(harness))
+async def _drop(harness: Harness, *ids: str) -> list[str]:
+    return await _all(drop(_rejected_queue(harness), ids))
 
 
-async def test_poison_writes_nothing_into_the_terminal(harness: Harness) -> None:
+async def test_rejected_originals_are_listed(harness: Harness) -> None:
+    """Each with its request id and all that is wrong with it; all can be seen again at once."""
+    texts = [_valid(harness, requestId=REQUEST_ID), '{"offerId": "an-offer"}']
+    ids = await _keep(harness, *texts)
+
+    listed = {block[0]: block[1:] for block in await _list(harness)}
+
+    first, second = (listed[message_id] for message_id in ids)
+    assert (2, [REQUEST_ID, f"msg-{ids[1]}"]) == (len(listed), [first[0], second[0]])
+    assert "a valid request" == first[2]
+    assert "publisherId is missing" in second[2]
+    assert texts == [first[3], second[3]]
+    assert sorted(texts) == sorted(await harness.rejected())
+
+
+async def test_more_originals_than_a_page_holds_are_listed(harness: Harness) -> None:
+    """The newest is shown as well as the oldest, twice in a row."""
+    ids = await _keep(harness, *(f"message {number}" for number in range(70)))
+
+    first, second = await _list(harness), await _list(harness)
+
+    assert [sorted(ids)] * 2 == [sorted(block[0] for block in blocks) for blocks in (first, second)]
+
+
+async def test_an_empty_rejected_queue_is_said_to_be_empty(harness: Harness) -> None:
+    """There is a line for it."""
+    await _keep(harness)
+
+    assert [["no message is to be seen"]] == await _list(harness)
+
+
+async def test_an_original_writes_nothing_into_the_terminal(harness: Harness) -> None:
     """Control characters of a message are shown, not sent."""
-    await _poisoned(harness, "no \x85 \u202e request")
-    (block,) = await _all(_listed(harness))
-    assert r"no \x85 \u202e request" == block.split("\n  ")[-1]
+    await _keep(harness, "no \x85 \u202e request")
+
+    (block,) = await _list(harness)
+
+    assert r"no \x85 \u202e request" == block[-1]
 
 
-async def test_poison_is_put_back(harness: Harness) -> None:
-    """The chosen message is delivered again, and never expires; the other one stays."""
-    _, second = await _poisoned(harness, _good(harness), _good(harness, OTHER))
-    lines = await _all(put_back(_poison(harness), harness.requests, [second]))
-    assert [f"{second} put back"] == lines
-    (message,) = await harness.peek(harness.requests)
-    assert message.expires_on is not None
-    assert (_good(harness, OTHER), 9999) == (message.content, message.expires_on.year)
+async def test_a_secret_in_an_original_is_masked_where_it_is_shown(harness: Harness) -> None:
+    """The queue keeps the text as it came; the list does not show the token."""
+    text = _valid(harness, requestId="Bearer abcdefghijklmnop")
+    await _keep(harness, text)
+
+    (block,) = await _list(harness)
+
+    assert (False, True) == ("abcdefghijklmnop" in "".join(block), "Bearer ***" in block[-1])
+    assert [text] == await harness.rejected()
+
+
+async def test_an_original_is_put_back(harness: Harness) -> None:
+    """The chosen message is delivered again, unchanged, and never expires; the other one stays."""
+    texts = [_valid(harness, requestId=name) for name in (REQUEST_ID, OTHER)]
+    _, second = await _keep(harness, *texts)
     harness.script(cancel=[Answer(200)])
+
+    lines = await _put_back(harness, second)
+    (message,) = await harness.peek(harness.requests)
     await harness.deliver()
+
+    assert [f"{second} put back"] == lines
+    assert message.expires_on is not None
+    assert (texts[1], 9999) == (message.content, message.expires_on.year)
     assert "canceled" == (await harness.record(OTHER))["Status"]
-    assert 1 == await harness.services.poison.depth()
+    assert [texts[0]] == await harness.rejected()
 
 
-async def test_poison_is_dropped(harness: Harness) -> None:
-    """The chosen messages are gone, on whichever page they were."""
-    ids = await _poisoned(harness, *(f"message {number}" for number in range(40)))
-    lines = await _all(drop(_poison(harness), [ids[0], ids[39]]))
-    assert [f"{ids[0]} dropped", f"{ids[39]} dropped"] == lines
-    assert (38, []) == (await harness.services.poison.depth(), await harness.waiting())
+async def test_an_original_without_an_id_stays_one_request(harness: Harness) -> None:
+    """It is put back under the id of the kept message: sent twice, it posts once."""
+    (kept,) = await _keep(harness, _valid(harness, correlationId="build-7"))
+    harness.script(cancel=[Answer(200)])
+
+    await _put_back(harness, kept)
+    (text,) = await harness.waiting()
+    await harness.requests.send_message(text)
+    await harness.deliver()
+
+    expected = {"requestId": f"msg-{kept}", "correlationId": "build-7", "offerId": harness.offer}
+    assert {"publisherId": PUBLISHER, **expected} == json.loads(text)
+    assert 1 == harness.count("cancel")
+    assert "canceled" == (await harness.record(f"msg-{kept}"))["Status"]
 
 
-async def test_poison_that_is_not_there(harness: Harness) -> None:
-    """An id that is not found is named, and nothing else is touched."""
-    await _poisoned(harness, _good(harness))
-    lines = await _all(drop(_poison(harness), ["nothing"]))
-    assert ["nothing is not there, or was fetched within the last minute"] == lines
-    assert 1 == await harness.services.poison.depth()
+async def test_an_invalid_original_that_is_put_back_is_the_same_event(harness: Harness) -> None:
+    """It comes straight back, and its event carries the id that it had."""
+    await harness.send('{"offerId": "an-offer"}')
+    await harness.deliver()
+    (block,) = await _list(harness)
+
+    await _put_back(harness, block[0])
+    await harness.deliver()
+
+    assert 2 == len(await harness.outcomes())
+    assert 1 == len({event["id"] for event in await harness.outcomes()})
+    assert ['{"offerId": "an-offer"}'] == await harness.rejected()
+
+
+async def test_originals_are_dropped(harness: Harness) -> None:
+    """The chosen messages are gone, on whichever page they were; the others can be seen."""
+    ids = await _keep(harness, *(f"message {number}" for number in range(40)))
+
+    lines = await _drop(harness, ids[0], ids[39])
+
+    assert {f"{ids[0]} dropped", f"{ids[39]} dropped"} == set(lines)
+    assert sorted(ids[1:39]) == sorted(block[0] for block in await _list(harness))
+    assert [] == await harness.waiting()
+
+
+async def test_an_original_that_is_not_there_is_named(harness: Harness) -> None:
+    """Nothing else is touched."""
+    text = _valid(harness)
+    await _keep(harness, text)
+
+    lines = await _drop(harness, "nothing")
+
+    hint = "try again in five minutes"
+    assert [f"nothing is not there, or another command holds it: {hint}"] == lines
+    assert [text] == await harness.rejected()
 
 
 # The commands themselves.
@@ -503,7 +616,7 @@ class Typed:
         self._monkeypatch, self._capsys = monkeypatch, capsys
         for module in (ops.rerun, ops.extend, ops.remove):
             monkeypatch.setattr(module, "open_table", self._table)
-        monkeypatch.setattr(ops.poison, "open_queues", self._queues)
+        monkeypatch.setattr(ops.rejected, "open_queues", self._queues)
 
     async def __call__(self, line: str) -> str:
         """What a command prints; it runs in an event loop of its own, and ends well."""
@@ -522,11 +635,11 @@ class Typed:
 
     @asynccontextmanager
     async def _queues(self) -> AsyncIterator[tuple[QueueClient, QueueClient]]:
-        names = [f"requests-{self._name}{suffix}" for suffix in ("-poison", "")]
+        names = [f"requests-{self._name}{suffix}" for suffix in ("-rejected", "")]
         make = QueueClient.from_connection_string
-        poison, requests = (make(self._storage, name) for name in names)
-        async with poison, requests:
-            yield poison, requests
+        rejected, requests = (make(self._storage, name) for name in names)
+        async with rejected, requests:
+            yield rejected, requests
 
 
 @pytest.fixture
@@ -553,18 +666,27 @@ async def test_table_commands(harness: Harness, typed: Typed) -> None:
 
 
 async def test_queue_commands(harness: Harness, typed: Typed) -> None:
-    """A bare `poison` lists; the others take ids."""
-    first, *_ = await _poisoned(harness, "one", "two", "three")
-    listed = await typed("poison")
-    assert (3, listed) == (listed.count("\n  msg-"), await typed("poison list"))
-    assert f"{first} put back\n" == await typed(f"poison put-back {first}")
-    assert (["one"], 2) == (await harness.waiting(), await harness.services.poison.depth())
+    """A bare `rejected` lists; the others take ids."""
+    first, *_ = await _keep(harness, "one", "two", "three")
+
+    listed, again = await typed("rejected"), await typed("rejected list")
+
+    assert 3 == listed.count("\n  msg-")
+    assert sorted(listed.splitlines()) == sorted(again.splitlines())
+    assert f"{first} put back\n" == await typed(f"rejected put-back {first}")
+    assert (["one"], ["three", "two"]) == (
+        await harness.waiting(),
+        sorted(await harness.rejected()),
+    )
 
 
 async def test_dropping_command(harness: Harness, typed: Typed) -> None:
     """`drop` puts nothing on the request queue."""
-    first, second = await _poisoned(harness, "one", "two")
-    assert f"{first} dropped\n{second} dropped\n" == await typed(f"poison drop {first} {second}")
+    first, second = await _keep(harness, "one", "two")
+
+    printed = await typed(f"rejected drop {first} {second}")
+
+    assert f"{first} dropped\n{second} dropped\n" == printed
     assert ([], []) == (await harness.waiting(), await harness.rejected())
 
 
@@ -583,25 +705,25 @@ def test_missing_variables_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """All of them at once; an empty one is missing as well."""
     monkeypatch.setenv("LEDGER_TABLE", "ledger")
     monkeypatch.setenv("CANCEL_QUEUE", "")
-    monkeypatch.delenv("POISON_QUEUE", raising=False)
-    with pytest.raises(MissingVariableError, match="environment: CANCEL_QUEUE, POISON_QUEUE"):
-        variables("LEDGER_TABLE", "CANCEL_QUEUE", "POISON_QUEUE")
+    monkeypatch.delenv("REJECTED_QUEUE", raising=False)
+    with pytest.raises(MissingVariableError, match="environment: CANCEL_QUEUE, REJECTED_QUEUE"):
+        variables("LEDGER_TABLE", "CANCEL_QUEUE", "REJECTED_QUEUE")
 
 
 async def test_storage_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """The account, the table and the queues are those that the environment names."""
     for name in VARIABLES:
         monkeypatch.setenv(name, name.partition("_")[0].lower())
-    async with open_table() as table, open_queues() as (poison, requests):
-        urls = [table.url, poison.url, requests.url]
-        names = [table.table_name, poison.queue_name, requests.queue_name]
+    async with open_table() as table, open_queues() as (rejected, requests):
+        urls = [table.url, rejected.url, requests.url]
+        names = [table.table_name, rejected.queue_name, requests.queue_name]
     host = "https://storage.{}.core.windows.net"
     places = [
         host.format("table"),
-        f"{host.format('queue')}/poison",
+        f"{host.format('queue')}/rejected",
         f"{host.format('queue')}/cancel",
     ]
-    assert (places, ["ledger", "poison", "cancel"]) == (urls, names)
+    assert (places, ["ledger", "rejected", "cancel"]) == (urls, names)
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "soon", "1e9"])
@@ -617,9 +739,9 @@ def test_no_amount_of_time(text: str) -> None:
         pytest.param("rerun 24 r-1", id="rerun"),
         pytest.param("extend 48", id="extend"),
         pytest.param("remove 30 --delete", id="remove"),
-        pytest.param("poison", id="poison"),
-        pytest.param("poison put-back some-id", id="put-back"),
-        pytest.param("poison drop some-id", id="drop"),
+        pytest.param("rejected", id="rejected"),
+        pytest.param("rejected put-back some-id", id="put-back"),
+        pytest.param("rejected drop some-id", id="drop"),
     ],
 )
 def test_commands_without_an_environment(command: str) -> None:

@@ -66,12 +66,12 @@ def test_what_differs_is_told(expect: Expect, posts: int, difference: str) -> No
 
 
 def test_an_invalid_message_ends_when_its_text_is_kept() -> None:
-    """Without the original in the poison queue an invalid message has not ended."""
+    """Without the original in the rejected queue an invalid message has not ended."""
     progress = Progress(Scenario("any", "vm", "", "{}", Expect("rejected", "InvalidRequest", 0)))
     progress.end(_event("rejected", error={"code": "InvalidRequest"}))
 
     assert not progress.ended
-    progress.poisoned = True
+    progress.kept = True
     assert progress.ended
     assert progress.differences() == []
 

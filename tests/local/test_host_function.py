@@ -1,51 +1,44 @@
 """How the host calls a function, connects to a queue service, and writes its log."""
 
-import asyncio
 import logging
 import threading
-from datetime import timedelta
 
+import azure.functions as func
 import pytest
+from azure.functions.meta import Datum
 
 from local.host.connection import open_queue_service
-from local.host.function import HostedFunction
+from local.host.function import UserFunction
 from local.host.log import LineFormatter
+
+TEXT, METADATA = Datum("input", "string"), {"DequeueCount": Datum("1", "json")}
 
 
 async def test_an_async_function_runs_on_the_loop_and_a_sync_one_beside_it() -> None:
     """Both kinds get the input by the name of their parameter; neither blocks the other."""
     threads: list[threading.Thread] = []
 
-    async def on_loop(given: str) -> None:
-        assert given == "input"
+    async def on_loop(given: func.QueueMessage) -> None:
+        assert given.get_body() == b"input"
         threads.append(threading.current_thread())
 
-    def beside(given: str) -> None:
-        assert given == "input"
+    def beside(given: func.QueueMessage) -> None:
+        assert given.get_body() == b"input"
         threads.append(threading.current_thread())
 
-    assert await HostedFunction("f", "given", on_loop)("input")
-    assert await HostedFunction("f", "given", beside)("input")
+    assert await UserFunction("f", "given", on_loop).invoke(TEXT, METADATA)
+    assert await UserFunction("f", "given", beside).invoke(TEXT, METADATA)
     assert threading.current_thread() is threads[0]
     assert threading.current_thread() is not threads[1]
-
-
-async def test_a_function_that_takes_too_long_has_failed() -> None:
-    """The function timeout ends an invocation, which then counts as failed."""
-
-    async def endless(_given: str) -> None:
-        await asyncio.Event().wait()
-
-    assert not await HostedFunction("f", "_given", endless, timedelta(milliseconds=10))("input")
 
 
 async def test_a_function_that_raises_has_failed(caplog: pytest.LogCaptureFixture) -> None:
     """What a function raises is logged with its traceback and ends the invocation only."""
 
-    async def broken(_given: str) -> None:
+    async def broken(_given: func.QueueMessage) -> None:
         raise LookupError("gone")
 
-    assert not await HostedFunction("f", "_given", broken)("input")
+    assert not await UserFunction("f", "_given", broken).invoke(TEXT, METADATA)
     assert caplog.messages == ["function.failed"]
     assert "LookupError: gone" in caplog.text
 

@@ -26,6 +26,7 @@ def _with(section: str, key: str, value: object) -> dict[str, Any]:
     place = document
     for name in section.split(".") if section else ():
         place = place.setdefault(name, {})
+
     place[key] = value
     return document
 

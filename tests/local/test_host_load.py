@@ -7,7 +7,17 @@ from datetime import timedelta
 import azure.functions as func
 from azure.storage.queue.aio import QueueClient
 
-from tests.local.hosting import OPTIONS, length, peek, serve_until
+from local.host.host_json import HostJson
+from local.stack import ROOT
+from tests.local.hosting import (
+    OPTIONS,
+    TIMING,
+    length,
+    listening,
+    peek,
+    serve_until,
+    until,
+)
 
 
 async def test_batches_are_fetched_down_to_the_threshold(
@@ -16,9 +26,9 @@ async def test_batches_are_fetched_down_to_the_threshold(
     """A batch of 3 is in flight; the next is fetched when 1 is left: 4 at once, and never more."""
     for number in range(12):
         await queue.send_message(str(number))
+
     gates: list[asyncio.Event] = []
     running: list[int] = [0]
-    opened = 0
 
     async def work(_message: func.QueueMessage) -> None:
         gate = asyncio.Event()
@@ -27,21 +37,38 @@ async def test_batches_are_fetched_down_to_the_threshold(
         await gate.wait()
         running.append(running[-1] - 1)
 
-    async def all_done() -> bool:
-        """Opens a gate when no fetch is to come, after the time that a wrong one would take."""
-        nonlocal opened
-        if opened < len(gates) and (len(gates) - opened > 1 or len(gates) == 12):
-            await asyncio.sleep(0.1)
-            gates[opened].set()
-            opened += 1
-        return opened == 12 and running[-1] == 0
+    async def started(calls: int) -> None:
+        async def so_many() -> bool:
+            return len(gates) >= calls
+
+        await until(so_many)
+
+    async def left(messages: int) -> None:
+        async def so_few() -> bool:
+            return await length(queue) <= messages
+
+        await until(so_few)
+        # A wrong fetch would have been sent by now: these requests are answered after it.
+        for _ in range(3):
+            await length(queue)
 
     options = replace(OPTIONS, batch_size=3, new_batch_threshold=1)
-    await serve_until(storage, queue_name, work, until=all_done, options=options)
+    async with listening(storage, queue_name, work, options=options):
+        for opened in range(12):
+            await started(min(12, 3 + (opened + 1) // 3 * 3))
+            gates[opened].set()
+            await left(11 - opened)
 
     assert running[:8] == [0, 1, 2, 3, 2, 1, 2, 3]
     assert max(running) == 4
     assert len(gates) == 12
+
+
+def test_the_apps_own_limits_make_24_at_once() -> None:
+    """16 are fetched when 8 are left."""
+    queues = HostJson.load(ROOT / "host.json").queues
+
+    assert queues.batch_size + queues.new_batch_threshold == 24
 
 
 async def test_a_message_whose_hosts_died_too_often_is_given_up_uncalled(
@@ -52,6 +79,7 @@ async def test_a_message_whose_hosts_died_too_often_is_given_up_uncalled(
     for _ in range(OPTIONS.max_dequeue_count):
         (message,) = [message async for message in queue.receive_messages()]
         await queue.update_message(message, visibility_timeout=0)
+
     calls = 0
 
     async def work(_message: func.QueueMessage) -> None:
@@ -111,45 +139,64 @@ async def test_stopping_lets_a_running_function_finish(
 ) -> None:
     """What is in flight when the host stops is finished and deleted, not dropped."""
     await queue.send_message("slow")
-    started = asyncio.Event()
-    finished = False
+    started, finish = asyncio.Event(), asyncio.Event()
 
     async def work(_message: func.QueueMessage) -> None:
-        nonlocal finished
         started.set()
-        await asyncio.sleep(0.3)
-        finished = True
+        await finish.wait()
 
-    async def under_way() -> bool:
-        return started.is_set()
+    async with listening(storage, queue_name, work) as running:
+        await started.wait()
+        asyncio.get_running_loop().call_soon(finish.set)
 
-    await serve_until(storage, queue_name, work, until=under_way)
-
-    assert finished
+    assert running.done()
     assert await length(queue) == 0
 
 
-async def test_stopping_gives_up_on_what_takes_too_long(
+async def test_while_it_stops_it_goes_on_fetching(
     storage: str, queue_name: str, queue: QueueClient
 ) -> None:
-    """After the drain time a function is cancelled; its message stays, for the next host."""
+    """A message that comes while an earlier one is still worked on is delivered and handled."""
+    started, finish, fetched = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def work(message: func.QueueMessage) -> None:
+        if message.get_body() == b"late":
+            fetched.set()
+            return
+
+        started.set()
+        await finish.wait()
+
+    async def send_when_stopping() -> None:
+        await queue.send_message("late")
+        await fetched.wait()
+        finish.set()
+
+    await queue.send_message("slow")
+    timing = replace(TIMING, stop=30.0)
+    async with listening(storage, queue_name, work, timing=timing):
+        await started.wait()
+        # It runs when the block has been left, and the listener with it.
+        sending = asyncio.create_task(send_when_stopping())
+
+    await sending
+    assert await length(queue) == 0
+
+
+async def test_stopping_cuts_what_takes_too_long(
+    storage: str, queue_name: str, queue: QueueClient
+) -> None:
+    """After its time the listener is gone; the message stays, hidden for the rest of its lease."""
     await queue.send_message("endless")
     started = asyncio.Event()
-    cancelled = False
 
     async def work(_message: func.QueueMessage) -> None:
-        nonlocal cancelled
         started.set()
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            cancelled = True
-            raise
+        await asyncio.Event().wait()
 
-    async def under_way() -> bool:
-        return started.is_set()
+    timing = replace(TIMING, stop=0.1)
+    async with listening(storage, queue_name, work, timing=timing):
+        await started.wait()
 
-    await serve_until(storage, queue_name, work, until=under_way, drain_seconds=0.1)
-
-    assert cancelled
     assert await length(queue) == 1
+    assert await peek(queue) == []

@@ -8,13 +8,14 @@ import pytest
 from azure.functions.meta import Datum
 from azure.storage.queue import QueueMessage
 
-from local.host.function import HostedFunction
+from local.host.function import UserFunction
 from local.host.message import decoded, trigger_metadata
 
 NOON = datetime(2026, 3, 2, 12, 0, 0, tzinfo=UTC)
 
 
-def _message() -> QueueMessage:
+def make_message() -> QueueMessage:
+    """A message as the queue client hands it out."""
     message = QueueMessage(content="")
     message.id, message.pop_receipt, message.dequeue_count = "queue-id", "receipt", 2
     message.inserted_on = message.expires_on = message.next_visible_on = NOON
@@ -38,7 +39,7 @@ def test_metadata_has_the_forms_that_the_real_host_sends() -> None:
         "ExpirationTime": noon,
         "NextVisibleTime": noon,
     }
-    assert expected == _plain(trigger_metadata("plain", _message()))
+    assert expected == _plain(trigger_metadata("plain", make_message()))
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,7 @@ def test_metadata_has_the_forms_that_the_real_host_sends() -> None:
         ({"id": "mine"}, "Id", ("string", "mine")),
         ({"ID": "mine"}, "Id", ("string", "mine")),
         ({"id": 17}, "Id", ("string", "17")),
-        ({"id": {"a": 1}}, "Id", ("json", '{"a": 1}')),
+        ({"id": {"a": 1, "é": [1.0]}}, "Id", ("json", '{"a":1,"é":[1.0]}')),
         ({"dequeueCount": 9}, "DequeueCount", ("string", "9")),
         ({"dequeuecount": True}, "DequeueCount", ("string", "True")),
         (
@@ -57,21 +58,36 @@ def test_metadata_has_the_forms_that_the_real_host_sends() -> None:
         ),
         ({"popReceipt": "2030-99-99T00:00:00Z"}, "PopReceipt", ("string", "2030-99-99T00:00:00Z")),
         ({"other": "kept"}, "other", ("string", "kept")),
+        ({"other": 1, "OTHER": 2}, "other", ("string", "2")),
+        ({"SYS": "mine"}, "sys", ("string", "mine")),
     ],
 )
-def test_a_json_messages_properties_hide_metadata_of_the_same_name(
+def test_a_json_messages_properties_replace_metadata_of_the_same_name(
     properties: dict[str, object], name: str, expected: tuple[str, str]
 ) -> None:
     """In any letter case, as texts; a nested object as JSON, a time in the host's own writing."""
     body = json.dumps(properties)
 
-    assert expected == _plain(trigger_metadata(body, _message()))[name]
+    assert expected == _plain(trigger_metadata(body, make_message()))[name]
 
 
 @pytest.mark.parametrize("body", ['{"id": null}', '{"id": ["mine"]}', '[{"id": "mine"}]', '"id"'])
-def test_nulls_arrays_and_what_is_no_object_hide_nothing(body: str) -> None:
+def test_nulls_arrays_and_what_is_not_an_object_replace_nothing(body: str) -> None:
     """Only properties with a value, of a message that is one JSON object."""
-    assert _plain(trigger_metadata(body, _message()))["Id"] == ("string", "queue-id")
+    assert _plain(trigger_metadata(body, make_message()))["Id"] == ("string", "queue-id")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"dequeueCount": 5, "x": new Date(1)}',
+        '{"dequeueCount": 5, "x": "9999-12-31T24:00:00Z"}',
+        '{"dequeueCount": 5, "x": "/Date(999999999999999999)/"}',
+    ],
+)
+def test_a_property_without_a_text_keeps_all_others_from_replacing(body: str) -> None:
+    """What the host cannot turn into a text ends its whole attempt."""
+    assert _plain(trigger_metadata(body, make_message()))["DequeueCount"] == ("json", "2")
 
 
 @pytest.mark.parametrize("text", ["Z29vZA==", " Z29v\r\nZA== "])
@@ -102,8 +118,8 @@ async def test_metadata_that_cannot_be_decoded_is_a_failure_without_a_call(
         raise AssertionError("called")
 
     body = json.dumps({name: "many"})
-    function = HostedFunction("work", "_message", work)
+    function = UserFunction("work", "_message", work)
 
-    assert not await function.invoke(Datum(body, "string"), trigger_metadata(body, _message()))
+    assert not await function.invoke(Datum(body, "string"), trigger_metadata(body, make_message()))
     assert "ValueError" in caplog.text
     assert "AssertionError" not in caplog.text

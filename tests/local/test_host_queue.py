@@ -2,14 +2,17 @@
 
 import asyncio
 import base64
+import logging
 from dataclasses import replace
 from datetime import timedelta
 
 import azure.functions as func
+import pytest
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.queue.aio import QueueClient
 
-from tests.local.hosting import OPTIONS, length, peek, serve_until
+from local.host.message import kept_hidden
+from tests.local.hosting import OPTIONS, TIMING, length, listening, peek, serve_until, until
 
 
 async def test_a_message_that_was_handled_is_deleted(
@@ -37,8 +40,8 @@ async def test_a_message_that_was_handled_is_deleted(
 async def test_a_message_that_fails_too_often_goes_to_the_poison_queue(
     storage: str, queue_name: str, queue: QueueClient, poison: QueueClient
 ) -> None:
-    """After maxDequeueCount deliveries the text lies, unchanged and for ever, in <queue>-poison."""
-    await queue.send_message("{bad}")
+    """After maxDequeueCount deliveries the text lies in <queue>-poison, unchanged, for 7 days."""
+    sent = await queue.send_message("{bad} <é>")
     counts: list[int | None] = []
 
     async def work(message: func.QueueMessage) -> None:
@@ -52,9 +55,11 @@ async def test_a_message_that_fails_too_often_goes_to_the_poison_queue(
 
     (kept,) = await poison.peek_messages()
     assert counts == [1, 2]
-    assert kept.content == "{bad}"
+    assert kept.content == "{bad} <é>"
+    assert sent.id != kept.id
     assert kept.expires_on is not None
-    assert kept.expires_on.year > 9000
+    assert kept.inserted_on is not None
+    assert timedelta(days=7) == kept.expires_on - kept.inserted_on
 
 
 async def test_a_message_that_failed_stays_hidden_for_the_visibility_timeout(
@@ -102,26 +107,48 @@ async def test_base64_reaches_the_function_decoded(
 
 
 async def test_a_long_run_keeps_its_message_hidden(
-    storage: str, queue_name: str, queue: QueueClient
+    storage: str, queue_name: str, queue: QueueClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """While a function runs, its message's visibility is renewed: nobody else gets it."""
+    """While a function runs, its message is hidden anew at half time, and again."""
+    caplog.set_level(logging.DEBUG, "local.host")
     await queue.send_message("long")
-    calls = 0
+
+    def renewals() -> int:
+        return caplog.messages.count("queue.renewed")
+
+    async def renewed_twice() -> bool:
+        return renewals() >= 2
 
     async def work(_message: func.QueueMessage) -> None:
-        nonlocal calls
-        calls += 1
-        await asyncio.sleep(3.5)
+        await until(renewed_twice)
 
     async def gone() -> bool:
         return await length(queue) == 0
 
-    await serve_until(storage, queue_name, work, until=gone, lease_seconds=2)
+    timing = replace(TIMING, lease=2.0)
+    await serve_until(storage, queue_name, work, until=gone, timing=timing)
 
-    assert calls == 1
+    assert renewals() >= 2
 
 
-async def test_json_properties_hide_metadata_of_the_same_name(
+async def test_the_latest_receipt_is_good_after_renewals(queue: QueueClient) -> None:
+    """Each renewal changes the receipt; the message can be deleted with the last one."""
+    await queue.send_message("long")
+    (message,) = [one async for one in queue.receive_messages(visibility_timeout=2)]
+    receipts = {message.pop_receipt}
+
+    async def renewed_twice() -> bool:
+        receipts.add(message.pop_receipt)
+        return len(receipts) == 3
+
+    async with kept_hidden(queue, message, 2):
+        await until(renewed_twice)
+
+    await queue.delete_message(message.id, message.pop_receipt)
+    assert await length(queue) == 0
+
+
+async def test_json_properties_replace_metadata_of_the_same_name(
     storage: str, queue_name: str, queue: QueueClient
 ) -> None:
     """As on the real host, a plain JSON message's own `id` is what the function sees."""
@@ -139,19 +166,32 @@ async def test_json_properties_hide_metadata_of_the_same_name(
     assert seen == [("mine", 9)]
 
 
-async def test_a_missing_queue_is_created(storage: str, queue_name: str) -> None:
-    """The trigger's queue need not exist beforehand."""
+async def test_a_missing_queue_is_waited_for_and_not_made(
+    storage: str, queue_name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The trigger's queue is the app's to make; once it is there, its messages are delivered."""
+    caplog.set_level(logging.DEBUG, "local.host")
+    bodies: list[bytes] = []
 
-    async def work(_message: func.QueueMessage) -> None:
-        raise AssertionError("nothing was sent")
+    async def work(message: func.QueueMessage) -> None:
+        bodies.append(message.get_body())
 
-    async with QueueClient.from_connection_string(storage, queue_name) as queue:
+    async def missed_often() -> bool:
+        return caplog.messages.count("queue.missing") >= 3
 
-        async def exists() -> bool:
-            try:
-                await length(queue)
-            except ResourceNotFoundError:
-                return False
-            return True
+    async def delivered() -> bool:
+        return bool(bodies)
 
-        await serve_until(storage, queue_name, work, until=exists)
+    async with (
+        QueueClient.from_connection_string(storage, queue_name) as queue,
+        listening(storage, queue_name, work),
+    ):
+        await until(missed_often)
+        with pytest.raises(ResourceNotFoundError):
+            await length(queue)
+
+        await queue.create_queue()
+        await queue.send_message("at last")
+        await until(delivered)
+
+    assert bodies == [b"at last"]

@@ -1,13 +1,17 @@
 """The timer trigger: when it is due, and how it calls."""
 
 import asyncio
+import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import azure.functions as func
 import pytest
+from azure.functions.meta import Datum
 
-from local.host.function import HostedFunction
-from local.host.timer import TimerListener, check_schedule, next_occurrence
+from local.host.function import UserFunction
+from local.host.timer import TimerListener, check_schedule, is_monitored, next_occurrence
 
 NOON = datetime(2026, 3, 2, 12, 0, 0, tzinfo=UTC)  # a Monday
 
@@ -45,8 +49,9 @@ class _Clock:
         return self.now
 
 
-async def _calls(clock: _Clock, *, takes: timedelta, calls: int) -> list[func.TimerRequest]:
-    seen: list[func.TimerRequest] = []
+async def _calls(clock: _Clock, schedule: str, *, takes: timedelta, calls: int) -> list[Any]:
+    """The requests of so many calls; each takes its time of the clock."""
+    seen: list[Any] = []  # the SDK's own base class does not know the status
     running = 0
     stop = asyncio.Event()
 
@@ -59,24 +64,102 @@ async def _calls(clock: _Clock, *, takes: timedelta, calls: int) -> list[func.Ti
         seen.append(timer)
         if len(seen) == calls:
             stop.set()
+
         running -= 1
 
     listener = TimerListener(
-        HostedFunction("tick", "timer", tick, trigger="timerTrigger"),
-        "0 * * * * *",
+        UserFunction("tick", "timer", tick, trigger="timerTrigger"),
+        schedule,
         run_on_startup=True,
-        drain_seconds=5,
+        stop_seconds=5,
         now=clock,
     )
     await asyncio.wait_for(listener.run(stop), 5)
     return seen
 
 
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        ("* * * * * *", False),
+        ("*/30 * * * * *", False),
+        ("1,59 * * * * *", False),
+        ("0 * * * * *", True),
+        ("0 */5 * * * *", True),
+    ],
+)
+def test_schedules_of_less_than_a_minute_are_not_monitored(schedule: str, expected: bool) -> None:
+    """Two occurrences within the coming minute: nothing is kept of such a schedule."""
+    assert expected == is_monitored(schedule, NOON)
+
+
+async def test_less_than_a_minute_has_no_status_and_is_never_late() -> None:
+    """After an overlong run the next begins at once, and says nothing of it."""
+    clock = _Clock(NOON)
+
+    requests = await _calls(clock, "*/30 * * * * *", takes=timedelta(seconds=100), calls=3)
+
+    assert NOON + timedelta(seconds=300) == clock.now
+    for request in requests:
+        assert not request.past_due
+        assert request.schedule_status == {}
+        assert request.schedule == {"AdjustForDST": True}
+
+
+class _Recorder:
+    """A function that writes down what the host hands to it, and stops the host."""
+
+    def __init__(self) -> None:
+        self.stop = asyncio.Event()
+        self.data: Datum | None = None
+        self.metadata: Mapping[str, Datum] = {}
+
+    async def invoke(self, data: Datum, metadata: Mapping[str, Datum]) -> bool:
+        self.data, self.metadata = data, metadata
+        self.stop.set()
+        return True
+
+
+@pytest.mark.parametrize(
+    ("schedule", "status"),
+    [
+        ("*/30 * * * * *", None),
+        (
+            "0 * * * * *",
+            {
+                "Last": "2026-03-02T12:00:00+00:00",
+                "LastUpdated": "2026-03-02T12:00:00+00:00",
+                "Next": "2026-03-02T12:01:00+00:00",
+            },
+        ),
+    ],
+)
+async def test_the_payload_is_that_of_the_real_host(schedule: str, status: object) -> None:
+    """The document and the metadata, as they were seen there."""
+    recorder = _Recorder()
+    listener = TimerListener(
+        recorder, schedule, run_on_startup=True, stop_seconds=5, now=_Clock(NOON)
+    )
+
+    await asyncio.wait_for(listener.run(recorder.stop), 5)
+
+    assert recorder.data is not None
+    expected = {
+        "Schedule": {"AdjustForDST": True},
+        "ScheduleStatus": status,
+        "IsPastDue": False,
+    }
+    assert expected == json.loads(recorder.data.value)
+    assert recorder.metadata == {"TimerTrigger": Datum("03/02/2026 12:00:00", "string")}
+
+
 async def test_a_run_that_outlasts_the_next_one_is_followed_by_one_late_run() -> None:
     """Three missed occurrences make one call that is past due, and none beside the first."""
     clock = _Clock(NOON)
 
-    first, second = await _calls(clock, takes=timedelta(minutes=3, seconds=30), calls=2)
+    first, second = await _calls(
+        clock, "0 * * * * *", takes=timedelta(minutes=3, seconds=30), calls=2
+    )
 
     assert not first.past_due
     assert second.past_due
@@ -96,13 +179,14 @@ async def test_a_failing_run_does_not_end_the_schedule() -> None:
         clock.now += timedelta(minutes=2)
         if calls == 1:
             raise RuntimeError("boom")
+
         stop.set()
 
     listener = TimerListener(
-        HostedFunction("tick", "timer", tick, trigger="timerTrigger"),
+        UserFunction("tick", "timer", tick, trigger="timerTrigger"),
         "0 * * * * *",
         run_on_startup=True,
-        drain_seconds=5,
+        stop_seconds=5,
         now=clock,
     )
     await asyncio.wait_for(listener.run(stop), 5)
@@ -113,7 +197,7 @@ async def test_a_failing_run_does_not_end_the_schedule() -> None:
 async def test_stopping_lets_a_run_finish_and_begins_no_other() -> None:
     """A tick that is under way when the host stops is not cut off."""
     clock = _Clock(NOON)
-    stop, began = asyncio.Event(), asyncio.Event()
+    stop, began, finish = asyncio.Event(), asyncio.Event(), asyncio.Event()
     ended = 0
 
     async def tick(timer: func.TimerRequest) -> None:
@@ -121,19 +205,20 @@ async def test_stopping_lets_a_run_finish_and_begins_no_other() -> None:
         assert timer is not None
         began.set()
         clock.now += timedelta(minutes=5)  # the next ones are overdue
-        await asyncio.sleep(0.2)
+        await finish.wait()
         ended += 1
 
     listener = TimerListener(
-        HostedFunction("tick", "timer", tick, trigger="timerTrigger"),
+        UserFunction("tick", "timer", tick, trigger="timerTrigger"),
         "0 * * * * *",
         run_on_startup=True,
-        drain_seconds=5,
+        stop_seconds=5,
         now=clock,
     )
     running = asyncio.create_task(listener.run(stop))
     await asyncio.wait_for(began.wait(), 5)
     stop.set()
+    finish.set()
     await asyncio.wait_for(running, 5)
 
     assert ended == 1

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -54,6 +55,7 @@ def _alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
+
     return True
 
 
@@ -108,6 +110,41 @@ async def test_leaving_by_an_exception_leaves_no_process(app_directory: Path) ->
         await asyncio.open_connection("127.0.0.1", urlsplit(stack.azurite.queue_uri).port)
 
 
+async def test_a_host_that_ends_by_itself_is_started_again(app_directory: Path) -> None:
+    """As the platform does it, whatever it ended of; one that was stopped stays stopped."""
+    async with Stack(directory=app_directory, app_directory=app_directory) as stack:
+        first = stack.host.pid
+        os.kill(first, signal.SIGKILL)
+
+        async def echoed() -> bool:
+            return "echoed text=again" in stack.log_path.read_text()
+
+        await stack.requests.send_message("again")
+        await _until(echoed)
+        assert first != stack.host.pid
+        stack.check()
+
+        await stack.host.stop()
+        assert not stack.host.ended_by_itself
+
+
+async def test_a_host_that_does_not_start_again_is_reported(app_directory: Path) -> None:
+    """The stack gives up on it, and says why to who asks."""
+    async with Stack(directory=app_directory, app_directory=app_directory) as stack:
+        (app_directory / "function_app.py").write_text('raise ValueError("now it is wrong")')
+        os.kill(stack.host.pid, signal.SIGKILL)
+
+        async def is_reported() -> bool:
+            try:
+                stack.check()
+            except RuntimeError as error:
+                return "now it is wrong" in str(error)
+
+            return False
+
+        await _until(is_reported)
+
+
 async def test_children_do_not_survive_a_killed_parent(app_directory: Path) -> None:
     """Host and emulator end by themselves when their owner dies without a word."""
     script = (
@@ -150,6 +187,7 @@ async def test_azurite_restarts_on_its_ports_with_its_data(tmp_path: Path) -> No
         async with QueueClient.from_connection_string(before, "kept") as queue:
             await queue.create_queue()
             await queue.send_message("still here")
+
         await azurite.stop()
         await azurite.start()
         async with QueueClient.from_connection_string(azurite.connection_string, "kept") as queue:
