@@ -8,6 +8,7 @@ from typing import Any
 from offer_cancellation.ledger.keys import BUCKETS
 from tests.infra.files import resource
 from tests.infra.kql_queries import items, queries, readings, workbook
+from tests.integration.test_storage_requests import A_DEFERRAL, A_POLL, A_REQUEST
 
 VERSIONS = {3: "KqlItem/1.0", 9: "KqlParameterItem/1.0", 12: "NotebookGroup/1.0"}
 CHARTS = {"barchart", "table", "timechart"}
@@ -125,6 +126,14 @@ def test_a_ticks_storage_requests_are_counted_as_the_code_makes_them() -> None:
     requests = len(BUCKETS) + 2
     for name in ("costs-work", "costs-storage"):
         assert f'"offer_cancellation.tick.duration", {requests},' in queries()[name]
+
+
+def test_storage_requests_are_those_that_were_counted() -> None:
+    """The other factors are those of the integration test that counts what passes."""
+    for name in ("costs-work", "costs-storage"):
+        assert f'"offer_cancellation.requests", {A_REQUEST},' in queries()[name]
+        assert f'"offer_cancellation.polls", {A_POLL},' in queries()[name]
+        assert f" {A_DEFERRAL}" in queries()[name]
 
 
 def of_queries(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
