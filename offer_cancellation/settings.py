@@ -122,7 +122,8 @@ class Settings(BaseModel):
     submission_api: Literal["off", "on"] = _setting("SUBMISSION_API", "off or on", "off")
     submission_api_url: Annotated[str, AfterValidator(api_origin)] = _setting(
         "SUBMISSION_API_URL",
-        "an https origin (http on loopback only) without path, query or user info",
+        "an https origin (http on loopback only) with a valid host name, without path, query or"
+        " user info",
         "https://api.partner.microsoft.com",
     )
     submission_api_scope: str = _setting(
