@@ -320,6 +320,38 @@ def test_poll_refused(reading: Reading) -> None:
     assert Status.FAILED is last.ending.status
 
 
+@pytest.mark.parametrize(
+    ("reading", "polls"),
+    [
+        (Reading(NoAnswer(Cause.NETWORK, sent=True)), 1),
+        (Reading(NoAnswer(Cause.THROTTLED, sent=False, paused_until=NOW)), 0),
+        (Reading(answer(404), NoAnswer(Cause.TIME_OUT, sent=True)), 1),
+    ],
+)
+def test_poll_unanswered(reading: Reading, polls: int) -> None:
+    """Pending, and counted where something was sent; a refusal before it still counts."""
+    before = replace(ACCEPTED, refused_since=seconds(-5))
+
+    found = interpret_poll(reading, before, NOW, GRACE)
+
+    assert isinstance(found, Pending)
+    assert isinstance(reading.last, NoAnswer)
+    assert (polls, seconds(-5), reading.last.paused_until) == (
+        found.polls,
+        found.observation.refused_since,
+        found.paused_until,
+    )
+
+
+@pytest.mark.parametrize("reply", [answer(200, ["x"]), Answer(200, {}, b"<html>"), answer(302)])
+def test_poll_not_understood(reply: Answer) -> None:
+    """Pending, and said to be so."""
+    found = interpret_poll(Reading(reply), ACCEPTED, NOW, GRACE)
+
+    assert isinstance(found, Pending)
+    assert (True, reply.status) == (found.not_understood, found.answered)
+
+
 @pytest.mark.parametrize("status", OUTAGES)
 def test_poll_outage(status: int) -> None:
     """An outage is pending, of the submission or of its product."""
