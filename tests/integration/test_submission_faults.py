@@ -58,7 +58,7 @@ async def test_look(make_harness: MakeHarness, answer: Answer) -> None:
     harness.script_submission(read=[answer])
     await harness.submit_submission()
     await harness.holds("deferred", Uncertain=False, Attempts=0)
-    assert harness.submission_calls("delete") == []
+    assert [] == harness.submission_calls("delete")
     harness.script_submission(read=[SUBMITTED], after=[CANCELLED])
 
     await _until_due(harness)
@@ -112,7 +112,7 @@ async def test_a_delete_that_worked_unheard(
     await _until_due(harness)
 
     data = await harness.ends("canceled")
-    assert (data["uncertain"], data["attempts"], harness.deletes()) == (True, 1, 1)
+    assert (True, 1, 1) == (data["uncertain"], data["attempts"], harness.deletes())
 
 
 @pytest.mark.parametrize("answer", [*OUTAGES, *NOT_UNDERSTOOD], ids=_name)
@@ -138,7 +138,7 @@ async def test_a_connection_that_is_refused(make_harness: MakeHarness) -> None:
 
     await harness.tick_after(60)
 
-    assert (await harness.ends("expired", "DeadlinePassed"))["attempts"] == 0
+    assert 0 == (await harness.ends("expired", "DeadlinePassed"))["attempts"]
 
 
 async def test_a_401_gets_one_fresh_token(harness: Harness) -> None:
@@ -149,7 +149,7 @@ async def test_a_401_gets_one_fresh_token(harness: Harness) -> None:
 
     await harness.holds("accepted", Attempts=1)
     tokens = [call.token_jti for call in harness.submission_calls("delete")]
-    assert len(set(tokens)) == 2
+    assert 2 == len(set(tokens))
 
 
 async def test_duplicates_delete_once(harness: Harness) -> None:
@@ -162,9 +162,9 @@ async def test_duplicates_delete_once(harness: Harness) -> None:
         *(harness.handle(harness.trigger_input(message)) for message in messages * 5)
     )
 
-    assert len(harness.submission_calls("delete")) == 1
+    assert 1 == len(harness.submission_calls("delete"))
     await harness.submit_submission()
-    assert len(harness.submission_calls("delete")) == 1
+    assert 1 == len(harness.submission_calls("delete"))
     await harness.tick_after(FIRST_WAIT)
     await harness.submit_submission()
     await harness.ends("canceled", events=2)
@@ -177,9 +177,9 @@ async def test_two_requests_for_one_submission(harness: Harness) -> None:
     await harness.submit_submission(requestId="one")
     await harness.submit_submission(requestId="two")
 
-    assert (await harness.record("one"))["Status"] == "accepted"
-    assert (await harness.record("two"))["Status"] == "canceled"
-    assert harness.deletes() == 1
+    assert "accepted" == (await harness.record("one"))["Status"]
+    assert "canceled" == (await harness.record("two"))["Status"]
+    assert 1 == harness.deletes()
 
 
 # Each API by itself.
@@ -193,11 +193,11 @@ async def test_each_token_is_for_its_own_api(harness: Harness) -> None:
     harness.script_submission(read=[SUBMITTED])
 
     await harness.submit(requestId="offer")
-    assert identity.resources[asked:] == [FIRST_API]
+    assert [FIRST_API] == identity.resources[asked:]
     await harness.submit_submission()
 
-    assert identity.resources[asked:] == [FIRST_API, AUDIENCE]
-    assert harness.refused() == []  # each API refuses a token of the other's audience
+    assert [FIRST_API, AUDIENCE] == identity.resources[asked:]
+    assert [] == harness.refused()  # each API refuses a token of the other's audience
 
 
 async def test_a_submission_alone_needs_one_token(harness: Harness) -> None:
@@ -208,7 +208,7 @@ async def test_a_submission_alone_needs_one_token(harness: Harness) -> None:
     await harness.submit_submission()
     await harness.tick_after(FIRST_WAIT)
 
-    assert harness.around.identity.resources[asked:] == [AUDIENCE]
+    assert [AUDIENCE] == harness.around.identity.resources[asked:]
 
 
 @pytest.mark.parametrize("is_first", [True, False])
@@ -247,7 +247,7 @@ async def test_hostile_body_of_a_look(victim: Harness, api: Server, body: Handle
     tracemalloc.stop()
 
     await victim.holds("deferred", Attempts=0)
-    assert (len(api.calls), peak < MEMORY_LIMIT) == (1, True)
+    assert (1, True) == (len(api.calls), peak < MEMORY_LIMIT)
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
@@ -261,7 +261,7 @@ async def test_redirects_are_not_followed(
     await victim.submit_submission()
 
     await victim.holds("deferred", Attempts=0)
-    assert len(api.calls) == 1
+    assert 1 == len(api.calls)
 
 
 def _answering(status: int, headers: dict[str, str]) -> Handler:
@@ -317,6 +317,6 @@ async def test_a_delete_arrives_once(
 
     await harness.submit_submission()
 
-    assert closing.arrived == ["GET", "DELETE"]
+    assert ["GET", "DELETE"] == closing.arrived
     status = "accepted" if answer else "deferred"
     await harness.holds(status, Attempts=1, Uncertain=answer is None)

@@ -44,10 +44,10 @@ async def test_canceled(harness: Harness, after: Answer) -> None:
     await harness.holds("accepted", HttpStatus=204, Attempts=1, Polls=0)
     await harness.tick_after(FIRST_WAIT)
     data = await harness.ends("canceled")
-    assert (data["attempts"], data["polls"], "uncertain" in data) == (1, 1, False)
+    assert (1, 1, False) == (data["attempts"], data["polls"], "uncertain" in data)
     assert ("publisherId" in data, data["productId"]) == (False, harness.product)
-    assert data["submissionId"] == SUBMISSION
-    assert _kinds(harness)[:3] == ["read", "delete", "read"]
+    assert SUBMISSION == data["submissionId"]
+    assert ["read", "delete", "read"] == _kinds(harness)[:3]
 
 
 async def test_the_event_s_subject_and_the_api_s_id(harness: Harness) -> None:
@@ -74,7 +74,7 @@ async def test_the_api_s_id_in_the_first_generation(harness: Harness) -> None:
     await harness.tick_after(FIRST_WAIT)
     await harness.deliver()
 
-    assert (await harness.ends("canceled"))["apiRequestId"] == "b"
+    assert "b" == (await harness.ends("canceled"))["apiRequestId"]
 
 
 async def test_the_record_knows_first(harness: Harness) -> None:
@@ -112,8 +112,8 @@ async def test_what_cannot_be_cancelled_is_left_alone(
     await harness.submit_submission()
 
     data = await harness.ends("rejected", "OperationNotRunning")
-    assert (data["operationStatus"], raw in data["error"]["message"]) == (raw, True)
-    assert (data["attempts"], _kinds(harness)) == (0, ["read"])
+    assert (raw, True) == (data["operationStatus"], raw in data["error"]["message"])
+    assert (0, ["read"]) == (data["attempts"], _kinds(harness))
 
 
 @pytest.mark.parametrize("product", [Answer(200, {}), Answer(404), Answer(403)], ids=str)
@@ -124,7 +124,7 @@ async def test_a_submission_that_is_not_there(harness: Harness, product: Answer)
     await harness.submit_submission()
 
     await harness.ends("rejected", "OperationNotRunning")
-    assert _kinds(harness) == ["read", "product"]
+    assert ["read", "product"] == _kinds(harness)
 
 
 async def test_cancelled_by_another(harness: Harness) -> None:
@@ -133,7 +133,7 @@ async def test_cancelled_by_another(harness: Harness) -> None:
 
     await harness.submit_submission()
 
-    assert (await harness.ends("canceled"))["attempts"] == 0
+    assert 0 == (await harness.ends("canceled"))["attempts"]
 
 
 @pytest.mark.parametrize("words", [("in_progress", "submitted"), ("In Progress", "SUB-MITTED")])
@@ -143,7 +143,7 @@ async def test_states_in_any_spelling(harness: Harness, words: tuple[str, str]) 
 
     await harness.submit_submission()
 
-    assert harness.deletes() == 1
+    assert 1 == harness.deletes()
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 206])
@@ -166,9 +166,9 @@ async def test_a_refused_delete_looks_once_more(harness: Harness, status: int) -
     await harness.submit_submission()
 
     data = await harness.ends("rejected", "NotNow")
-    assert (data["httpStatus"], data["attempts"]) == (status, 1)
+    assert (status, 1) == (data["httpStatus"], data["attempts"])
     assert data["apiRequestId"] == harness.submission_calls()[-1].request_id
-    assert _kinds(harness) == ["read", "delete", "read"]
+    assert ["read", "delete", "read"] == _kinds(harness)
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ async def test_what_that_look_finds(
     await harness.submit_submission()
 
     await harness.ends(status, code)
-    assert harness.submission_calls("delete")[0].answered == 409
+    assert 409 == harness.submission_calls("delete")[0].answered
 
 
 async def test_a_refusal_without_time_to_look(harness: Harness) -> None:
@@ -211,8 +211,8 @@ async def test_a_refusal_without_time_to_look(harness: Harness) -> None:
         await _until_due(harness)
 
     data = await harness.ends("rejected", "NotNow")
-    assert (data["httpStatus"], data["attempts"]) == (409, 1)
-    assert _kinds(harness) == ["read", "delete", "read", "read", "read"]
+    assert (409, 1) == (data["httpStatus"], data["attempts"])
+    assert ["read", "delete", "read", "read", "read"] == _kinds(harness)
 
 
 async def test_a_look_after_a_refusal_that_fails(harness: Harness) -> None:
@@ -225,7 +225,7 @@ async def test_a_look_after_a_refusal_that_fails(harness: Harness) -> None:
 
     await _until_due(harness)
 
-    assert (await harness.ends("canceled"))["attempts"] == 1
+    assert 1 == (await harness.ends("canceled"))["attempts"]
 
 
 async def test_a_refusal_after_an_uncertain_attempt(harness: Harness) -> None:
@@ -242,7 +242,7 @@ async def test_a_refusal_after_an_uncertain_attempt(harness: Harness) -> None:
         await _until_due(harness)
 
     data = await harness.ends("rejected", "NotNow")
-    assert (data["uncertain"], (harness.clock() - since).total_seconds() >= GRACE) == (True, True)
+    assert (True, True) == (data["uncertain"], (harness.clock() - since).total_seconds() >= GRACE)
 
 
 async def test_a_refusal_after_an_uncertain_attempt_that_worked(harness: Harness) -> None:
@@ -255,7 +255,7 @@ async def test_a_refusal_after_an_uncertain_attempt_that_worked(harness: Harness
         await _until_due(harness)
 
     data = await harness.ends("canceled")
-    assert (data["uncertain"], data["attempts"]) == (True, 2)
+    assert (True, 2) == (data["uncertain"], data["attempts"])
 
 
 @pytest.mark.parametrize("status", [302, 307, 406, 410, 422])
@@ -268,7 +268,7 @@ async def test_any_other_refusal_ends_it(harness: Harness, status: int) -> None:
     await harness.submit_submission()
 
     await harness.ends("rejected", f"Http{status}")
-    assert _kinds(harness) == ["read", "delete"]
+    assert ["read", "delete"] == _kinds(harness)
 
 
 @pytest.mark.parametrize("shape", ERRORS)
@@ -292,7 +292,7 @@ async def test_live_before_it_could_be_stopped(harness: Harness) -> None:
     await harness.tick_after(60)
 
     data = await harness.ends("failed", "OperationFailed")
-    assert data["operationStatus"] == "Published/InStore"
+    assert "Published/InStore" == data["operationStatus"]
 
 
 @pytest.mark.parametrize("answer", [Answer(400), Answer(403), Answer(410)], ids=str)
@@ -328,7 +328,7 @@ async def test_never_done(harness: Harness) -> None:
     await harness.tick_after(24 * 3600)
 
     data = await harness.ends("expired", "DeadlinePassed")
-    assert data["operationStatus"] == "InProgress/Submitted"
+    assert "InProgress/Submitted" == data["operationStatus"]
 
 
 @pytest.mark.parametrize("publisher_id", [None, "7", "8"])
@@ -346,7 +346,7 @@ async def test_a_publisher_is_demanded(make_harness: MakeHarness, publisher_id: 
 
     if publisher_id == "7":
         await harness.ends("canceled")
-        assert _kinds(harness) == ["read", "delete", "read", "product"]
+        assert ["read", "delete", "read", "product"] == _kinds(harness)
     else:
         data = await harness.ends("rejected", "ICH50400")
         assert "x-ms-publisherId" in data["error"]["message"]
@@ -367,10 +367,10 @@ async def test_switched_off(make_harness: MakeHarness) -> None:
         await harness.deliver()
 
     errors = [event["data"]["error"] for event in await harness.outcomes()]
-    assert [error["code"] for error in errors] == ["InvalidRequest"] * 2
+    assert ["InvalidRequest"] * 2 == [error["code"] for error in errors]
     assert all("SUBMISSION_API" in error["message"] for error in errors)
-    assert sorted(await harness.rejected()) == sorted(texts)
-    assert (await harness.rows(), await harness.waiting(), _kinds(harness)) == ([], [], [])
+    assert sorted(texts) == sorted(await harness.rejected())
+    assert ([], [], []) == (await harness.rows(), await harness.waiting(), _kinds(harness))
 
 
 async def test_switched_off_later(make_harness: MakeHarness) -> None:
@@ -402,10 +402,10 @@ async def test_switched_off_in_adoption(make_harness: MakeHarness, has_record: b
 
     if has_record:
         await off.holds("deferred")
-        assert await off.rejected() == []
+        assert [] == await off.rejected()
     else:
         data = await off.outcome()
-        assert (data["status"], data["error"]["code"]) == ("rejected", "InvalidRequest")
+        assert ("rejected", "InvalidRequest") == (data["status"], data["error"]["code"])
         assert await off.rejected() == [json.dumps(harness.submission)]
 
 
@@ -441,9 +441,9 @@ async def test_invalid(harness: Harness, fields: dict[str, Any]) -> None:
     await harness.submit_submission(**fields)
 
     data = await harness.outcome()
-    assert (data["status"], data["error"]["code"]) == ("rejected", "InvalidRequest")
+    assert ("rejected", "InvalidRequest") == (data["status"], data["error"]["code"])
     assert next(iter(fields)) in data["error"]["message"]
-    assert (len(await harness.rejected()), _kinds(harness), harness.seen()) == (1, [], [])
+    assert (1, [], []) == (len(await harness.rejected()), _kinds(harness), harness.seen())
 
 
 @pytest.mark.parametrize("fields", [{"productId": "product-other"}, {"submissionId": "7"}, {}])
@@ -459,8 +459,8 @@ async def test_reused(harness: Harness, fields: dict[str, str]) -> None:
         await harness.submit()
 
     data = await harness.outcome()
-    assert (data["status"], data["error"]["code"]) == ("rejected", "RequestIdReused")
-    assert await harness.record() == before
+    assert ("rejected", "RequestIdReused") == (data["status"], data["error"]["code"])
+    assert before == await harness.record()
 
 
 async def test_a_message_without_an_id(harness: Harness) -> None:
@@ -477,7 +477,7 @@ async def test_a_message_without_an_id(harness: Harness) -> None:
 
     await harness.deliver()
 
-    assert (await harness.record(f"msg-{message_id}"))["Status"] == "accepted"
+    assert "accepted" == (await harness.record(f"msg-{message_id}"))["Status"]
 
 
 async def test_an_edited_row_is_never_acted_on(harness: Harness) -> None:
@@ -490,8 +490,8 @@ async def test_an_edited_row_is_never_acted_on(harness: Harness) -> None:
     await harness.tick_after(FIRST_WAIT)
     await harness.submit_submission()
 
-    assert (_kinds(harness), await harness.outcomes()) == (before, [])
-    assert (await harness.record())["RequestId"] == REQUEST_ID
+    assert (before, []) == (_kinds(harness), await harness.outcomes())
+    assert REQUEST_ID == (await harness.record())["RequestId"]
 
 
 async def test_no_time_left_after_the_look(harness: Harness) -> None:
@@ -504,4 +504,4 @@ async def test_no_time_left_after_the_look(harness: Harness) -> None:
         harness.clock.advance(216)
 
     await harness.holds("deferred", Attempts=0, Uncertain=False)
-    assert harness.submission_calls("delete") == []
+    assert [] == harness.submission_calls("delete")

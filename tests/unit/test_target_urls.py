@@ -113,7 +113,8 @@ def test_a_delete_follows_a_read_of_submitted(
     asyncio.run(_attempt(api, one))
 
     methods = [call.method for call in recorder.calls]
-    assert methods.count("DELETE") == (answers[:1] == [SUBMITTED])
+    expected = int(answers[:1] == [SUBMITTED])
+    assert expected == methods.count("DELETE")
     assert "DELETE" not in methods or methods[:2] == ["GET", "DELETE"]
 
 
