@@ -93,7 +93,7 @@ def test_both_hosts_are_killed_and_up_again_before_the_next_kill(size: Size) -> 
     first, last = size.kills_between
 
     assert len(kills) == size.kills
-    assert {kill.target for kill in kills} == {0, 1}
+    assert {0, 1} == {kill.target for kill in kills}
     assert all(first <= kill.at <= last for kill in kills)
     assert all(after.at - before.at > 0.5 for before, after in pairwise(kills))
 

@@ -43,7 +43,7 @@ async def test_what_arrives_together_goes_together(proxied: Proxied) -> None:
 
     records = await claim(proxied.harness, ids(150))
 
-    assert sizes(proxied.table) == [100, 100, 100]
+    assert [100, 100, 100] == sizes(proxied.table)
     assert len({record.etag for record in records}) > 1
     for record in records:
         await proxied.harness.check_rule_1(record.request_id)
@@ -62,7 +62,7 @@ async def test_a_request_is_never_split(proxied: Proxied) -> None:
         )
     )
 
-    assert sizes(proxied.table) == [99, 99, 12]
+    assert [99, 99, 12] == sizes(proxied.table)
     for record in records:
         assert await harness.due_at(60, record.request_id)
 
@@ -82,7 +82,7 @@ async def test_a_transaction_never_holds_101(proxied: Proxied) -> None:
         harness.services.ledger.insert(harness.new_record(last)),
     )
 
-    assert sizes(proxied.table) == [99, 2]
+    assert [99, 2] == sizes(proxied.table)
 
 
 async def test_each_gets_its_own_etag(harness: Harness) -> None:
@@ -124,7 +124,7 @@ async def test_one_row_twice_in_a_batch_is_no_fault(harness: Harness) -> None:
         harness.services.ledger.insert(harness.new_record(ids(2)[1])),
     )
 
-    assert sorted(claim.is_new for claim in claims) == [False] * 4 + [True] * 2
+    assert [False] * 4 + [True] * 2 == sorted(claim.is_new for claim in claims)
     await harness.check_rule_1(name)
 
 

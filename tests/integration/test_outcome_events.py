@@ -66,10 +66,10 @@ async def test_fields_without_a_value_are_left_out(harness: Harness) -> None:
 
     await harness.submit()
 
-    assert set(await harness.outcome()) == {
+    assert {
         "requestId", "publisherId", "offerId", "status", "httpStatus", "attempts", "polls",
         "requestedAt", "finishedAt", "durationSeconds",
-    }  # fmt: skip
+    } == set(await harness.outcome())  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -84,9 +84,9 @@ async def test_the_type_tells_the_status(harness: Harness, answer: Answer, kind:
     await harness.submit()
 
     (event,) = await harness.outcomes()
-    assert event["type"] == f"OfferCancellation.{kind}"
+    assert f"OfferCancellation.{kind}" == event["type"]
     assert event["id"] == f"r-1:1:{kind.lower()}"
-    assert event["source"] == "/offer-cancellation/local"
+    assert "/offer-cancellation/local" == event["source"]
 
 
 async def test_another_run_is_another_event(harness: Harness) -> None:
@@ -98,7 +98,7 @@ async def test_another_run_is_another_event(harness: Harness) -> None:
     await harness.tick_after(FIRST_WAIT)
 
     (event,) = await harness.outcomes()
-    assert event["id"] == "r-1:2:canceled"
+    assert "r-1:2:canceled" == event["id"]
 
 
 async def test_outcomes_and_poison_never_expire(harness: Harness) -> None:
@@ -107,9 +107,9 @@ async def test_outcomes_and_poison_never_expire(harness: Harness) -> None:
     harness.script(cancel=[Answer(200)])
     await harness.submit()
 
-    assert await harness.lifetimes() == {9999}
-    assert len(await harness.outcomes()) == 2
-    assert len(await harness.rejected()) == 1
+    assert {9999} == await harness.lifetimes()
+    assert 2 == len(await harness.outcomes())
+    assert 1 == len(await harness.rejected())
 
 
 @pytest.mark.parametrize("text", ["x" * 200_000, '\u0001ž€😀\\"' * 20_000])

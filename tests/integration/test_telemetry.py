@@ -101,7 +101,7 @@ async def test_calls_of_the_api(harness: Harness, seen: Seen) -> None:
         "http.response.status_code": 202,
     } == dict(post.attributes or {})
     parents = [span.parent.span_id for span in (post, *gets) if span.parent]
-    assert [s.context.span_id for s in (submit, *polls) if s.context] == parents
+    assert parents == [s.context.span_id for s in (submit, *polls) if s.context]
 
 
 async def test_without_a_traceparent_the_submission_is_linked(harness: Harness, seen: Seen) -> None:
@@ -169,7 +169,7 @@ async def test_declared(harness: Harness, seen: Seen) -> None:
         name: {key for point in points for key in point.attributes}
         for name, points in seen.points().items()
     }
-    assert telemetry.METRICS == carried
+    assert carried == telemetry.METRICS
     assert telemetry.STEPS == {span.name for span in spans if span.kind is SpanKind.CONSUMER}
     assert telemetry.SPAN_ATTRIBUTES >= {key for span in spans for key in span.attributes or {}}
 

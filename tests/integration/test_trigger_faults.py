@@ -39,8 +39,8 @@ async def test_a_bug_ends_the_request_on_the_fifth_delivery(harness: Harness) ->
     await harness.deliver()
 
     data = await harness.ends("failed", "InternalError")
-    assert (data["uncertain"], data["attempts"]) == (True, 5)
-    assert await harness.waiting() == []
+    assert (True, 5) == (data["uncertain"], data["attempts"])
+    assert [] == await harness.waiting()
 
 
 async def test_a_bug_that_goes_away_costs_nothing(harness: Harness) -> None:
@@ -59,7 +59,7 @@ async def test_a_bug_that_goes_away_costs_nothing(harness: Harness) -> None:
     await harness.deliver()
 
     data = await harness.ends("canceled")
-    assert (data["uncertain"], data["attempts"], harness.count("cancel")) == (True, 1, 1)
+    assert (True, 1, 1) == (data["uncertain"], data["attempts"], harness.count("cancel"))
 
 
 def unsteady(clock: Iterator[bool], now: datetime) -> datetime:
@@ -79,12 +79,12 @@ async def test_a_bug_before_the_claim_is_reported_and_kept(harness: Harness) -> 
     for _ in range(4):
         with pytest.raises(InvocationError):
             await harness.deliver()
-        assert (await harness.outcomes(), await harness.rejected()) == ([], [])
+        assert ([], []) == (await harness.outcomes(), await harness.rejected())
     await harness.deliver()
 
     data = await harness.outcome()
-    assert (data["status"], data["error"]["code"]) == ("failed", "InternalError")
-    assert await harness.rejected() == [text]
+    assert ("failed", "InternalError") == (data["status"], data["error"]["code"])
+    assert [text] == await harness.rejected()
     assert not await harness.has_record()
 
 
@@ -97,8 +97,8 @@ async def test_a_200_takes_three_storage_requests(proxied: Proxied) -> None:
 
     await proxied.harness.submit()
 
-    assert [request.partition("/")[0].strip() for request in proxied.table.requests] == ["POST"] * 2
-    assert len(proxied.queue.requests) == 1
+    assert ["POST"] * 2 == [request.partition("/")[0].strip() for request in proxied.table.requests]
+    assert 1 == len(proxied.queue.requests)
 
 
 async def test_an_invocation_raises_while_the_table_is_down(proxied: Proxied) -> None:
@@ -111,8 +111,8 @@ async def test_an_invocation_raises_while_the_table_is_down(proxied: Proxied) ->
     with pytest.raises(AzureError):
         await harness.deliver()
 
-    assert len(proxied.table.requests) == 3
-    assert (harness.seen(), len(await harness.waiting())) == ([], 1)
+    assert 3 == len(proxied.table.requests)
+    assert ([], 1) == (harness.seen(), len(await harness.waiting()))
     proxied.table.down = False
     await harness.deliver()
     await harness.ends("canceled")
@@ -128,8 +128,8 @@ async def test_a_blip_of_the_table_does_not_show(proxied: Proxied, loss: Loss) -
         proxied.table.lose(TRANSACTION, loss)
         await harness.submit(requestId=request_id)
 
-    assert harness.count("cancel") == 3
-    assert [event["data"]["status"] for event in await harness.outcomes()] == ["canceled"] * 3
+    assert 3 == harness.count("cancel")
+    assert ["canceled"] * 3 == [event["data"]["status"] for event in await harness.outcomes()]
     await harness.check_rule_1()
 
 
@@ -145,12 +145,12 @@ async def test_an_outcome_that_cannot_be_sent_is_sent_by_the_next_delivery(
     with pytest.raises(AzureError):
         await harness.deliver()
 
-    assert ((await harness.record())["Status"], await harness.outcomes()) == ("canceled", [])
-    assert await harness.due_rows() == []
+    assert ("canceled", []) == ((await harness.record())["Status"], await harness.outcomes())
+    assert [] == await harness.due_rows()
     proxied.queue.down = False
     await harness.deliver()
     await harness.ends("canceled")
-    assert harness.count("cancel") == 1
+    assert 1 == harness.count("cancel")
 
 
 async def deliver_into_an_outage(proxied: Proxied) -> None:
@@ -173,10 +173,10 @@ async def test_an_answer_that_cannot_be_written_down_is_uncertain(proxied: Proxi
     proxied.table.down = False
     await harness.deliver()
     await harness.holds("submitting")
-    assert await harness.tick_after(LEASE + 5) == {"put-back": 1}
+    assert {"put-back": 1} == await harness.tick_after(LEASE + 5)
     await harness.deliver()
     data = await harness.ends("canceled")
-    assert (data["uncertain"], data["attempts"], harness.count("cancel")) == (True, 1, 1)
+    assert (True, 1, 1) == (data["uncertain"], data["attempts"], harness.count("cancel"))
 
 
 async def test_a_lost_reply_of_the_outcome_queue_repeats_the_same_event(proxied: Proxied) -> None:
@@ -189,5 +189,5 @@ async def test_a_lost_reply_of_the_outcome_queue_repeats_the_same_event(proxied:
     await harness.submit()
 
     ids = [event["id"] for event in await harness.outcomes()]
-    assert set(ids[1:]) == {"r-1:1:canceled"}
-    assert await harness.tick_after(FIRST_WAIT) == {}
+    assert {"r-1:1:canceled"} == set(ids[1:])
+    assert {} == await harness.tick_after(FIRST_WAIT)

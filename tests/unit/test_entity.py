@@ -93,7 +93,7 @@ _targets = st.fixed_dictionaries({"publisher_id": _names, "offer_id": _names}) |
 
 def test_row_of_a_claim() -> None:
     """A row has the documented columns and the writer's token, none without a value."""
-    assert entity.to_row(record(), "w1") == ROW
+    assert ROW == entity.to_row(record(), "w1")
 
 
 def test_row_of_a_full_record() -> None:
@@ -254,7 +254,7 @@ def test_newer_row() -> None:
     """A row of a newer version than the code knows is left alone and reported."""
     with pytest.raises(NewerRecordError) as caught:
         entity.from_row({"PartitionKey": "0", "RowKey": "r", "Version": 2}, "e1")
-    assert str(caught.value) == "row 0/r is of version 2, newer than 1"
+    assert "row 0/r is of version 2, newer than 1" == str(caught.value)
 
 
 @pytest.mark.parametrize(
