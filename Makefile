@@ -17,14 +17,14 @@ WORKERS ?= 3
 PARALLEL := --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder --durations=20
 
 # The modules that decide: pure, and covered to the last branch.
-DECISIONS := cancel_trigger/message.py,cancel_trigger/metadata.py,cancel_trigger/decisions.py,poll_timer/decisions.py,offer_cancellation/backoff.py,offer_cancellation/envelope.py,offer_cancellation/next_step.py,offer_cancellation/original.py,offer_cancellation/outcome_event.py,offer_cancellation/request.py,offer_cancellation/status.py,offer_cancellation/transitions.py,offer_cancellation/ledger/keys.py,offer_cancellation/ledger/record.py,offer_cancellation/ledger/entity.py,offer_cancellation/portal/answer.py,offer_cancellation/portal/body.py,offer_cancellation/portal/location.py,offer_cancellation/portal/operation.py,offer_cancellation/portal/throttle.py
+DECISIONS := cancel_trigger/message.py,cancel_trigger/metadata.py,offer_cancellation/backoff.py,offer_cancellation/envelope.py,offer_cancellation/next_step.py,offer_cancellation/original.py,offer_cancellation/outcome_event.py,offer_cancellation/request.py,offer_cancellation/status.py,offer_cancellation/transitions.py,offer_cancellation/ledger/keys.py,offer_cancellation/ledger/record.py,offer_cancellation/ledger/entity.py,offer_cancellation/portal/answer.py,offer_cancellation/portal/body.py,offer_cancellation/portal/cloud_partner_answers.py,offer_cancellation/portal/location.py,offer_cancellation/portal/operation.py,offer_cancellation/portal/segment.py,offer_cancellation/portal/submission.py,offer_cancellation/portal/submission_answers.py,offer_cancellation/portal/throttle.py
 
 .PHONY: help demo run stack unit test test-here test-worker test-313 test-rest-313 chaos simulate mutants soak check format lock install clean
 
 help:  ## Show this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
 
-demo: install  ## Send a dozen requests through the whole stack and watch them end
+demo: install  ## Send some requests through the whole stack and watch them end
 	@$(BIN)/python -m local.demo
 
 run: install  ## Keep the local stack up, to send requests to

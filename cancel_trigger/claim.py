@@ -1,25 +1,15 @@
-"""The record that an invocation holds, and one attempt to submit its request.
+"""Holds the record of a request, and makes one attempt to cancel what it names.
 
-An attempt is a guard or a look where there is one, then the POST. No call is begun that could
-outlive the lease. What an answer means is decided in `decisions`.
+An attempt is a look where one is due, then the cancel call. No call is begun that could outlive the
+lease. What an answer means is decided in `offer_cancellation/portal`.
 """
 
 from dataclasses import dataclass, replace
 from typing import Self
 
-from cancel_trigger.decisions import (
-    NO_TIME,
-    Accept,
-    Defer,
-    Post,
-    interpret_guard,
-    interpret_look,
-    interpret_post,
-)
 from offer_cancellation.clock import after
 from offer_cancellation.ledger.record import Record
-from offer_cancellation.portal.answer import NoAnswer
-from offer_cancellation.portal.look import look
+from offer_cancellation.portal.decision import NO_TIME, Accept, Defer, Proceed
 from offer_cancellation.services import Services
 from offer_cancellation.status import Ending
 from offer_cancellation.transitions import posting
@@ -39,55 +29,44 @@ class Claim:
 
     @property
     def has_posted(self) -> bool:
-        """Whether its POST has begun: what that led to is not in the table."""
+        """Whether its cancel call has begun: what that led to is not in the table."""
         return self.current.attempts > self.stored.attempts
 
     async def attempt(self, services: Services) -> Accept | Ending | Defer:
-        """Submits the request as far as it may be, and says what that led to."""
-        record = self.current
-        before = await self._check(services)
-        if isinstance(before, Defer):
-            return replace(before, refused_since=record.refused_since)
-        if isinstance(before, Ending):
-            return before
+        """Submits the request as far as it may be, and says what that led to.
 
-        if not self._has_time(services):
+        Raises LostUpdateError and StorageError.
+        """
+
+        def has_time() -> bool:
+            """Whether one more call would end within the lease."""
+            call_end = after(services.clock(), services.settings.api_timeout)
+            return self.current.lease_until is not None and call_end <= self.current.lease_until
+
+        api = services.apis.of(self.current)
+        found = await api.look(self.current, has_time)
+        if isinstance(found, Defer):
+            kept = found.refused_since or self.current.refused_since
+            return replace(found, refused_since=kept)
+        if isinstance(found, Ending):
+            return found
+
+        await self._note(found, services)
+        record = self.current
+        if not has_time():
             return replace(NO_TIME, refused_since=record.refused_since)
 
         self.current = posting(record, services.clock())
-        reply = await services.portal.cancel(
-            record.publisher_id,
-            record.offer_id,
-            record.notification_emails,
-            unpooled=record.uncertain or record.operation_id is not None,
-        )
-        if isinstance(reply, NoAnswer) and not reply.sent:
+        decision = await api.cancel(record, has_time)
+        if isinstance(decision, Defer) and not decision.was_sent:
             self.current = record  # nothing went out: it was no attempt
 
-        settings = services.settings
-        return interpret_post(
-            reply, record, services.clock(), settings.poll_grace, settings.api_version
-        )
+        return decision
 
-    async def _check(self, services: Services) -> Post | Ending | Defer:
-        """What the guard says; without one, what a look says after an uncertain attempt."""
-        record = self.current
-        if record.operation_id:
-            if not self._has_time(services):
-                return NO_TIME
+    async def _note(self, found: Proceed, services: Services) -> None:
+        """Writes what the look saw, where the record must know it before the call goes out."""
+        if found.submitted_seen_at == self.current.submitted_seen_at:
+            return
 
-            reply = await services.portal.operation(
-                record.publisher_id, record.offer_id, record.operation_id
-            )
-            return interpret_guard(reply, services.clock())
-
-        if not record.uncertain:
-            return Post()
-
-        found = await look(services.portal, record, has_time=lambda: self._has_time(services))
-        return interpret_look(found, services.clock())
-
-    def _has_time(self, services: Services) -> bool:
-        """Whether one more call would end within the lease."""
-        call_end = after(services.clock(), services.settings.api_timeout)
-        return self.current.lease_until is not None and call_end <= self.current.lease_until
+        noted = replace(self.current, submitted_seen_at=found.submitted_seen_at)
+        self.stored = self.current = await services.ledger.save(self.stored, noted)

@@ -10,7 +10,6 @@ from dataclasses import replace
 from datetime import datetime
 
 from cancel_trigger.claim import Claim
-from cancel_trigger.decisions import Accept, Defer
 from cancel_trigger.message import Message
 from offer_cancellation import log, telemetry, transitions
 from offer_cancellation.clock import after
@@ -20,9 +19,11 @@ from offer_cancellation.errors import (
     StorageError,
     UnreadableRecordError,
 )
+from offer_cancellation.ledger.keys import RecordKey
 from offer_cancellation.ledger.record import Record
 from offer_cancellation.next_step import NextStep, next_step
 from offer_cancellation.outcome import report, write_end
+from offer_cancellation.portal.decision import Accept, Defer
 from offer_cancellation.rejection import Rejection, reject
 from offer_cancellation.request import (
     CancelRequest,
@@ -30,6 +31,7 @@ from offer_cancellation.request import (
     message_of,
     parse,
     request_id_conflict,
+    setting_conflict,
 )
 from offer_cancellation.services import Services
 from offer_cancellation.status import Ending, Error, Status
@@ -90,6 +92,10 @@ class Submission:
         return self._claim is not None or self._owes_event
 
     async def _process(self, request: CancelRequest) -> None:
+        if conflict := setting_conflict(request, self._services.settings):
+            await self._process_known(request, conflict)
+            return
+
         if self._has_no_id_of_its_own(request):
             await self._send_anew(request)
             return
@@ -102,6 +108,14 @@ class Submission:
             await self._report_inserted(claim.record)
         else:
             await self._submit(claim.record, "cancel.claimed")
+
+    async def _process_known(self, request: CancelRequest, conflict: Error) -> None:
+        """Goes on with a request that has a record; a new one is invalid."""
+        record = await self._services.ledger.find(RecordKey.of(request.request_id))
+        if record is None:
+            await self._reject(request, conflict)
+        else:
+            await self._meet(record, request)
 
     def _has_no_id_of_its_own(self, request: CancelRequest) -> bool:
         return request.request_id == f"msg-{self._message.id}"
@@ -175,6 +189,7 @@ class Submission:
             decision.http_status,
             decision.location,
             operation_status=decision.operation_status,
+            api_request_id=decision.api_request_id,
         )
         await self._services.ledger.save(claim.stored, accepted)
         self._log_step("cancel.accepted", accepted)
@@ -190,7 +205,7 @@ class Submission:
             http_status=decision.http_status,
             uncertain=decision.uncertain,
             refused_since=decision.refused_since,
-            reason=transitions.Reason(decision.answered, decision.error),
+            reason=transitions.Reason(decision.answered, decision.error, decision.api_request_id),
         )
         await self._services.ledger.save(claim.stored, deferred)
         telemetry.put_off(decision.cause)
@@ -300,7 +315,9 @@ class Submission:
         known: dict[str, object] = {"messageId": self._message.id}
         if request := self._request:
             known["requestId"] = request.request_id
-            known["offerId"] = request.offer_id
+            known["offerId"] = request.offer_id or None
+            known["productId"] = request.product_id or None
+            known["submissionId"] = request.submission_id or None
             known["correlationId"] = request.correlation_id or None
         log.event(logger, name, level, **known, deliveries=self._message.deliveries, **fields)
 

@@ -29,6 +29,8 @@ class Refusal:
     request_id: str
     publisher_id: str | None
     offer_id: str | None
+    product_id: str | None = None
+    submission_id: str | None = None
     correlation_id: str | None
     traceparent: str | None
     requested_at: datetime
@@ -41,6 +43,8 @@ class Refusal:
             "requestId": self.request_id,
             "publisherId": self.publisher_id,
             "offerId": self.offer_id,
+            "productId": self.product_id,
+            "submissionId": self.submission_id,
             "correlationId": self.correlation_id,
             "traceparent": self.traceparent,
             "status": self.status.value,
@@ -60,10 +64,13 @@ def of_record(record: Record, source: str) -> bytes:
         "requestId": record.request_id,
         "publisherId": record.publisher_id,
         "offerId": record.offer_id,
+        "productId": record.product_id,
+        "submissionId": record.submission_id,
         "status": record.status.value,
         "httpStatus": record.http_status,
         "operationStatus": record.operation_status,
         "operationId": record.operation_id,
+        "apiRequestId": record.api_request_id,
         "location": mask_secrets(record.location) if record.location else None,
         "error": _error(record.error),
         "attempts": record.attempts,
@@ -94,6 +101,8 @@ def of_refusal(refusal: Refusal, source: str, now: datetime) -> bytes:
         "requestId": refusal.request_id,
         "publisherId": refusal.publisher_id,
         "offerId": refusal.offer_id,
+        "productId": refusal.product_id,
+        "submissionId": refusal.submission_id,
         "status": refusal.status.value,
         "error": _error(refusal.error),
         "attempts": 0,
@@ -118,9 +127,19 @@ def _event(source: str, event_id: str, time: datetime, data: dict[str, Any]) -> 
         "time": time,
         "datacontenttype": "application/json",
     }
-    if "publisherId" in data and "offerId" in data:
-        attributes["subject"] = f"publishers/{data['publisherId']}/offers/{data['offerId']}"
+    if subject := _subject(data):
+        attributes["subject"] = subject
     return JSONFormat().write(CloudEvent(attributes, _shortened(data)))
+
+
+def _subject(data: dict[str, Any]) -> str | None:
+    """What the event is about; None when what names it is invalid."""
+    if "publisherId" in data and "offerId" in data:
+        return f"publishers/{data['publisherId']}/offers/{data['offerId']}"
+    if "productId" in data and "submissionId" in data:
+        return f"products/{data['productId']}/submissions/{data['submissionId']}"
+
+    return None
 
 
 def _shortened(data: dict[str, Any]) -> dict[str, Any]:

@@ -35,8 +35,10 @@ class Rejection:
         return Refusal(
             text=self.text,
             request_id=what.request_id,
-            publisher_id=what.publisher_id,
-            offer_id=what.offer_id,
+            publisher_id=what.publisher_id or None,
+            offer_id=what.offer_id or None,
+            product_id=what.product_id or None,
+            submission_id=what.submission_id or None,
             correlation_id=what.correlation_id or None,
             traceparent=what.traceparent,
             requested_at=min(self.inserted_at, now),

@@ -27,7 +27,8 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from offer_cancellation.clock import rfc3339, whole_milliseconds
 from offer_cancellation.envelope import FieldError, open_message, quoted, quoted_name
 from offer_cancellation.ledger.record import Record
-from offer_cancellation.status import Error
+from offer_cancellation.settings import Settings
+from offer_cancellation.status import Error, ErrorCode
 from offer_cancellation.text import mask_secrets
 
 _ERROR_LIMIT = 50  # named in one message; the rest is counted
@@ -37,6 +38,13 @@ _DOMAIN_LIMIT = 40  # characters of a domain that is not ASCII: each takes 10 µ
 _TRACEPARENT_LIMIT = 128
 _IDENTIFIER = r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$"
 _IDENTIFIER_RULE = "1 to 50 ASCII letters, digits, - and _, with single . between them"
+_PRODUCT = r"^[A-Za-z0-9-]+$"
+_DIGITS = r"^[0-9]+$"
+_OFFER = ("publisherId", "offerId")
+_OFFER_ALONE = ("operationId", "notificationEmails")
+_SUBMISSION = ("productId", "submissionId")
+_EITHER = "either publisherId and offerId, or productId and submissionId"
+_WITH_OFFER = "this field with publisherId and offerId only"
 _GUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 _RFC3339 = re.compile(
     r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
@@ -61,6 +69,12 @@ def _moment(value: object) -> datetime:
         return max(whole_milliseconds(datetime.fromisoformat(value.upper())), _LONG_AGO)
     except OverflowError:
         raise ValueError("out of range") from None
+
+
+def _not_number(value: object) -> object:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise PydanticCustomError("number", "a number: it loses digits, send a string")
+    return value
 
 
 def _not_secret(value: str) -> str:
@@ -120,14 +134,35 @@ Address = Annotated[str, AfterValidator(_address), AfterValidator(_not_secret)]
 
 
 class CancelRequest(BaseModel):
-    """A valid request. Field names are the message's own, in snake case."""
+    """A valid request. Field names are the message's own, in snake case.
+
+    It names an offer (publisher and offer), or a submission (product and submission): `parse` sees
+    to it that it is one of them.
+    """
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, hide_input_in_errors=True, validate_default=False
     )
 
-    publisher_id: Identifier = Field(alias="publisherId")
-    offer_id: Identifier = Field(alias="offerId")
+    publisher_id: Identifier = Field("", alias="publisherId")
+    offer_id: Identifier = Field("", alias="offerId")
+    product_id: Annotated[
+        str,
+        Field(
+            pattern=_PRODUCT,
+            min_length=6,
+            max_length=36,
+            description="6 to 36 ASCII letters, digits and -",
+        ),
+        AfterValidator(_not_secret),
+    ] = Field("", alias="productId")
+    submission_id: Annotated[
+        str,
+        BeforeValidator(_not_number),
+        Field(
+            pattern=_DIGITS, min_length=1, max_length=32, description="a string of 1 to 32 digits"
+        ),
+    ] = Field("", alias="submissionId")
     notification_emails: Annotated[
         list[Address],
         BeforeValidator(_addresses),
@@ -176,6 +211,8 @@ class InvalidRequest:
     request_id: str
     publisher_id: str | None = None
     offer_id: str | None = None
+    product_id: str | None = None
+    submission_id: str | None = None
     correlation_id: str | None = None
     traceparent: str | None = None
     more: int = 0
@@ -208,8 +245,9 @@ def parse(text: str, message_id: str) -> CancelRequest | InvalidRequest:
     try:
         request = CancelRequest.model_validate(known)
     except ValidationError as error:
-        if envelope.fields or not envelope.errors:  # else no field was read
-            field_errors = list(_field_errors(error, known))
+        field_errors = list(_field_errors(error, known))
+    if envelope.fields or not envelope.errors:  # else no field was read
+        field_errors += _form_errors(envelope.fields)
     count = len(envelope.doubled) + len(envelope.errors) + len(field_errors) + len(unknown)
     if not count:
         return request.identified(fallback_id)
@@ -229,6 +267,8 @@ def parse(text: str, message_id: str) -> CancelRequest | InvalidRequest:
         request_id=good.get("requestId", fallback_id),
         publisher_id=good.get("publisherId"),
         offer_id=good.get("offerId"),
+        product_id=good.get("productId"),
+        submission_id=good.get("submissionId"),
         correlation_id=good.get("correlationId"),
         traceparent=_trace(good.get("traceparent", "")),
         more=count - len(faults),
@@ -243,6 +283,31 @@ def _unknown(name: str) -> FieldError:
     return FieldError(quoted_name(name), "an unknown field", _KNOWN)
 
 
+def _form_errors(fields: dict[str, Any]) -> list[FieldError]:
+    """What is wrong besides the fields themselves: a request has one of two forms, whole."""
+    of_submission = [name for name in _SUBMISSION if name in fields]
+    of_offer = [name for name in _OFFER if name in fields]
+    if of_submission and of_offer:
+        return [FieldError(name, _together_with(of_offer), _EITHER) for name in of_submission]
+
+    required = _SUBMISSION if of_submission else _OFFER
+    missing = [name for name in required if name not in fields]
+    alone = [name for name in _OFFER_ALONE if name in fields] if of_submission else []
+
+    return [
+        *(FieldError(name, "missing", _allowed(name)) for name in missing),
+        *(FieldError(name, _together_with(of_submission), _WITH_OFFER) for name in alone),
+    ]
+
+
+def _together_with(names: list[str]) -> str:
+    return f"given together with {', '.join(names)}"
+
+
+def _allowed(name: str) -> str:
+    return CancelRequest.model_fields[_FIELDS[name]].description or ""
+
+
 def _field_errors(error: ValidationError, fields: dict[str, Any]) -> Iterator[FieldError]:
     """One for each field that is not valid; one for each address."""
     emails = fields.get("notificationEmails")
@@ -250,31 +315,44 @@ def _field_errors(error: ValidationError, fields: dict[str, Any]) -> Iterator[Fi
 
     for detail in error.errors(include_url=False, include_input=False):
         name, *place = detail["loc"]
-        field = CancelRequest.model_fields[_FIELDS[str(name)]]
         value: object = fields.get(str(name))
         if place and isinstance(parts, list):
             part = parts[int(place[0])]
             value = part.strip() if isinstance(part, str) and isinstance(emails, str) else part
-        yield FieldError(str(name), _seen(detail, value), field.description or "")
+        yield FieldError(str(name), _seen(detail, value), _allowed(str(name)))
 
 
 def _seen(detail: ErrorDetails, value: object) -> str:
     """How an error tells the value that is wrong."""
     match detail["type"]:
-        case "missing":
-            return "missing"
         case "too_many":
             return detail["msg"]
+        case "number":
+            return f"{quoted(value)}, {detail['msg']}"
         case "secret":
             return f"{quoted(value)}, which looks like a secret"
     return quoted(value)
 
 
+def setting_conflict(request: CancelRequest, settings: Settings) -> Error | None:
+    """The error of a new request for an API that is switched off."""
+    if not request.submission_id or settings.submission_api == "on":
+        return None
+
+    text = (
+        "submissionId names a submission: allowed once the setting SUBMISSION_API is on; without it"
+        " publisherId and offerId"
+    )
+    return Error(ErrorCode.INVALID_REQUEST, text)
+
+
 def request_id_conflict(record: Record, request: CancelRequest) -> Error | None:
-    """The error of a request id that already stands for another publisher, offer or guard."""
+    """The error of a request id that already stands for another target or guard."""
     pairs = (
-        ("publisherId", record.publisher_id, request.publisher_id),
-        ("offerId", record.offer_id, request.offer_id),
+        ("publisherId", record.publisher_id or "", request.publisher_id),
+        ("offerId", record.offer_id or "", request.offer_id),
+        ("productId", record.product_id or "", request.product_id),
+        ("submissionId", record.submission_id or "", request.submission_id),
         ("operationId", record.operation_id or "", request.operation_id),
     )
     differing = [
@@ -297,6 +375,8 @@ def message_of(record: Record) -> str:
     fields = {
         "publisherId": record.publisher_id,
         "offerId": record.offer_id,
+        "productId": record.product_id,
+        "submissionId": record.submission_id,
         "requestId": record.request_id,
         "expiresAt": rfc3339(record.deadline),
         "notificationEmails": record.notification_emails,

@@ -18,7 +18,10 @@ from offer_cancellation.ledger.table import Ledger
 from offer_cancellation.log import quiet_libraries
 from offer_cancellation.outcome import Outcomes
 from offer_cancellation.outside import OUTSIDE, Outside
-from offer_cancellation.portal.client import Portal
+from offer_cancellation.portal.apis import Apis
+from offer_cancellation.portal.client import ApiClient, Place
+from offer_cancellation.portal.cloud_partner import CloudPartnerApi
+from offer_cancellation.portal.submission_api import SubmissionApi
 from offer_cancellation.reported_once import ReportedOnce
 from offer_cancellation.settings import Settings, settings
 from offer_cancellation.storage import (
@@ -37,7 +40,7 @@ class Services:
     settings: Settings
     credentials: Credentials
     ledger: Ledger
-    portal: Portal
+    apis: Apis
     outcomes: Outcomes
     requests: SendQueue
     rejected: RejectedQueue
@@ -50,7 +53,7 @@ class Services:
         """Closes every connection."""
         for service in (
             self.ledger,
-            self.portal,
+            self.apis,
             self.outcomes,
             self.requests,
             self.rejected,
@@ -78,7 +81,7 @@ def make_services(
         settings=given,
         credentials=credentials,
         ledger=Ledger(ledger_table(given, credentials, outside.azure)),
-        portal=Portal(given, credentials.of(given.api_client_id), backoff, clock, outside),
+        apis=_make_apis(given, credentials, backoff, clock, outside),
         outcomes=Outcomes(send_queue(given.outcome_queue), given.source),
         requests=send_queue(given.cancel_queue),
         rejected=RejectedQueue(
@@ -88,6 +91,26 @@ def make_services(
         backoff=backoff,
         clock=clock,
     )
+
+
+def _make_apis(
+    given: Settings,
+    credentials: Credentials,
+    backoff: Backoff,
+    clock: Callable[[], datetime],
+    outside: Outside,
+) -> Apis:
+    """Both APIs, each with a token, connections and a pace of its own."""
+    connections = given.poll_concurrency + 32  # a tick's polls and the trigger's calls
+
+    def client(origin: str, scope: str) -> ApiClient:
+        place = Place(origin, scope, given.api_timeout, connections)
+        return ApiClient(place, credentials.of(given.api_client_id), backoff, clock, outside)
+
+    first = client(given.api_url, given.api_scope)
+    second = client(given.submission_api_url, given.submission_api_scope)
+
+    return Apis(CloudPartnerApi(first, given, clock), SubmissionApi(second, given, clock))
 
 
 _Lifetime = AsyncGenerator[None, None]

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cache, partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from croniter import CroniterError, croniter
 from pydantic import (
@@ -117,6 +117,23 @@ class Settings(BaseModel):
         "the client id (GUID) of a user-assigned identity",
         None,
         pattern=rf"^{_GUID}$",
+    )
+
+    submission_api: Literal["off", "on"] = _setting("SUBMISSION_API", "off or on", "off")
+    submission_api_url: Annotated[str, AfterValidator(api_origin)] = _setting(
+        "SUBMISSION_API_URL",
+        "an https origin (http on loopback only) with a valid host name, without path, query or"
+        " user info",
+        "https://api.partner.microsoft.com",
+    )
+    submission_api_scope: str = _setting(
+        "SUBMISSION_API_SCOPE",
+        "a resource followed by /.default",
+        "https://api.partner.microsoft.com/.default",
+        pattern=r"^[!-~]+/\.default$",
+    )
+    submission_api_publisher_id: int | None = _setting(
+        "SUBMISSION_API_PUBLISHER_ID", "a positive whole number", None, gt=0
     )
 
     storage: str | None = _setting("CANCEL_STORAGE", "a storage connection string", None)

@@ -54,3 +54,4 @@ class Ending:
     http_status: int | None = None
     operation_status: str | None = None
     location: str | None = None
+    api_request_id: str | None = None

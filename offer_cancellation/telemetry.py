@@ -131,7 +131,7 @@ def pending(count: int, oldest_age: float) -> None:
 @contextmanager
 def submission(
     request_id: str,
-    offer_id: str,
+    offer_id: str | None,
     correlation_id: str | None,
     traceparent: str | None,
 ) -> Iterator[None]:
@@ -151,7 +151,11 @@ def poll(record: Record) -> Iterator[None]:
 
 @contextmanager
 def _step(
-    name: str, request_id: str, offer_id: str, correlation_id: str | None, traceparent: str | None
+    name: str,
+    request_id: str,
+    offer_id: str | None,
+    correlation_id: str | None,
+    traceparent: str | None,
 ) -> Iterator[None]:
     """A step of a request's life, linked to what asked for it by the stored traceparent."""
     given = {"requestId": request_id, "offerId": offer_id, "correlationId": correlation_id}

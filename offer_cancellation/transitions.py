@@ -34,6 +34,7 @@ class Reason:
 
     http_status: int | None = None
     error: Error | None = None
+    api_request_id: str | None = None
 
 
 # How a record begins.
@@ -70,8 +71,10 @@ def adopted(
 
     return Record(
         request_id=request.request_id,
-        publisher_id=request.publisher_id,
-        offer_id=request.offer_id,
+        publisher_id=request.publisher_id or None,
+        offer_id=request.offer_id or None,
+        product_id=request.product_id or None,
+        submission_id=request.submission_id or None,
         notification_emails=",".join(request.notification_emails) or None,
         operation_id=request.operation_id or None,
         correlation_id=request.correlation_id or None,
@@ -122,12 +125,13 @@ def accepted(
     location: str | None,
     *,
     operation_status: str | None = None,
+    api_request_id: str | None = None,
 ) -> Record:
     """The API works on it: polled from `next_poll` on. No location: the offer's list is polled."""
     next_poll = min(next_poll, record.deadline)
 
     return replace(
-        _answered(record, Reason(http_status)),
+        _answered(record, Reason(http_status, api_request_id=api_request_id)),
         status=Status.ACCEPTED,
         deaths=0,
         http_status=http_status,
@@ -248,6 +252,7 @@ def finished(record: Record, now: datetime, ending: Ending) -> Record:
         http_status=ending.http_status or record.http_status,
         operation_status=_short(ending.operation_status, STATUS_LIMIT) or record.operation_status,
         location=_short(ending.location, LOCATION_LIMIT) or record.location,
+        api_request_id=ending.api_request_id or record.api_request_id,
         lease_until=None,
         next_try_at=None,
         finished_at=now,
@@ -317,6 +322,8 @@ def rerun(record: Record, now: datetime, deadline: datetime) -> Record:
         first_attempt_at=None,
         attempt_at=None,
         refused_since=None,
+        submitted_seen_at=None,
+        api_request_id=None,
         lease_until=None,
         accepted_at=None,
         finished_at=None,
@@ -345,7 +352,11 @@ def _uncertain(record: Record) -> Record:
 
 def _answered(record: Record, reason: Reason | None) -> Record:
     """Keeps what an answer said; without one, what the last one said stays."""
-    if reason is None or (reason.http_status is None and reason.error is None):
+    if reason is None:
+        return record
+
+    record = replace(record, api_request_id=reason.api_request_id or record.api_request_id)
+    if reason.http_status is None and reason.error is None:
         return record
 
     return replace(

@@ -24,10 +24,17 @@ from datetime import timedelta
 from offer_cancellation import log, telemetry, transitions
 from offer_cancellation.clock import after, whole_milliseconds
 from offer_cancellation.errors import StorageError, UnreadableRecordError
+from offer_cancellation.ledger.keys import RecordKey
 from offer_cancellation.ledger.record import Record
 from offer_cancellation.outcome import report
 from offer_cancellation.rejection import Rejection, report_rejection
-from offer_cancellation.request import CancelRequest, InvalidRequest, parse, request_id_conflict
+from offer_cancellation.request import (
+    CancelRequest,
+    InvalidRequest,
+    parse,
+    request_id_conflict,
+    setting_conflict,
+)
 from offer_cancellation.services import Services
 from offer_cancellation.status import Ending, Error, ErrorCode, Status
 from offer_cancellation.storage import Copy
@@ -112,7 +119,13 @@ class _Adoption:
             await self._reject(request, request.error)
             return
 
-        inserted = await self._services.ledger.insert(self._first_record(request))
+        settings, ledger = self._services.settings, self._services.ledger
+        conflict = setting_conflict(request, settings)
+        if conflict and not await ledger.find(RecordKey.of(request.request_id)):
+            await self._reject(request, conflict)
+            return
+
+        inserted = await ledger.insert(self._first_record(request))
         record = inserted.record
         if inserted.is_new:
             self._log("adoption.adopted", logging.WARNING, **record.log_fields())

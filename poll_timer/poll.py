@@ -8,15 +8,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum, auto
 
-from offer_cancellation import log, telemetry, transitions
+from offer_cancellation import log, transitions
 from offer_cancellation.clock import after
 from offer_cancellation.ledger.record import Record
-from offer_cancellation.portal.answer import Answer, Cause, Reply
-from offer_cancellation.portal.location import Trusted, Untrusted, resolve
-from offer_cancellation.portal.look import Look, look
+from offer_cancellation.portal.decision import Done, Pending
+from offer_cancellation.portal.location import Untrusted
 from offer_cancellation.services import Services
-from offer_cancellation.status import Ending
-from poll_timer.decisions import Pending, interpret_poll
 
 
 class NotPolled(Enum):
@@ -72,28 +69,20 @@ class Poller:
     slots: PollSlots
 
     async def poll(self, record: Record) -> Polled | NotPolled:
-        """One GET of the record's location, or a look at its offer without one."""
-        services, settings = self.services, self.services.settings
-        location = self._location(record)
-        if isinstance(location, Untrusted):
-            ending = location.ending()
-            return Polled(record, transitions.finished(record, services.clock(), ending))
-
+        """One poll of the request's API, in a slot."""
         async with self.slots.slot() as start_by:
             if start_by is None:
                 return NotPolled.NO_TURN
-            reply = await self._read(record, location, start_by)
-        _count(reply)
+            found = await self.services.apis.of(record).poll(record, start_by)
 
-        now = services.clock()
-        decision = interpret_poll(reply, record, now, settings.poll_grace, settings.api_version)
-        if isinstance(decision, Ending):
-            counted = replace(record, polls=record.polls + 1)
-            return Polled(record, transitions.finished(counted, now, decision))
-        if not decision.polls and self._may_wait_for_its_last_poll(record, now):
+        now = self.services.clock()
+        if isinstance(found, Done):
+            counted = replace(record, polls=record.polls + found.polls)
+            return Polled(record, transitions.finished(counted, now, found.ending))
+        if not found.polls and self._may_wait_for_its_last_poll(record, now):
             return NotPolled.LAST_POLL_WAITS
 
-        return self._pending(record, decision, now)
+        return self._pending(record, found, now)
 
     def _pending(self, record: Record, decision: Pending, now: datetime) -> Polled:
         observation = decision.observation
@@ -107,7 +96,7 @@ class Poller:
             operation_status=observation.operation_status,
             location=observation.location,
             refused_since=observation.refused_since,
-            reason=transitions.Reason(decision.answered, decision.error),
+            reason=transitions.Reason(decision.answered, decision.error, decision.api_request_id),
         )
         if record.is_past_deadline(now):
             # The due row that there is stays, and owes the event.
@@ -116,34 +105,8 @@ class Poller:
 
         return Polled(record, polled, decision.untrusted, decision.not_understood)
 
-    def _location(self, record: Record) -> Trusted | Untrusted | None:
-        """The record's location, judged again: a row can be edited."""
-        if record.location is None:
-            return None
-
-        portal, settings = self.services.portal, self.services.settings
-
-        return resolve(record.location, portal.url("/api/"), settings.api_version)
-
-    async def _read(
-        self, record: Record, location: Trusted | None, start_by: float
-    ) -> Reply | Look:
-        portal = self.services.portal
-        if location is None:
-            return await look(portal, record, start_by=start_by)
-
-        return await portal.read(location.target, start_by)
-
     def _may_wait_for_its_last_poll(self, record: Record, now: datetime) -> bool:
         """Past its deadline a request waits for one poll that can be sent, at most a lease."""
         limit = after(record.deadline, self.services.settings.lease_seconds)
 
         return record.is_past_deadline(now) and now < limit
-
-
-def _count(reply: Reply | Look) -> None:
-    answer = reply.reply if isinstance(reply, Look) else reply
-    if isinstance(answer, Answer):
-        telemetry.polled(str(answer.status))
-    elif answer.cause is not Cause.THROTTLED:
-        telemetry.polled(answer.cause.value)

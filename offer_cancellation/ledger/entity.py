@@ -97,10 +97,22 @@ def from_row(row: Mapping[str, Any], etag: str) -> Record:
 
     if bad := [column for name, column in _COLUMNS.items() if not _is_sane(getattr(record, name))]:
         raise UnreadableRecordError(f"{where}: out of range {', '.join(bad)}")
+    if bad := _bad_target(record, given):
+        raise UnreadableRecordError(f"{where}: missing or wrong {', '.join(bad)}")
     if RecordKey.of(record.request_id).row_key != row.get("RowKey"):
         raise UnreadableRecordError(f"{where}: its RequestId belongs to another row")
 
     return replace(record, **_in_utc(record))
+
+
+def _bad_target(record: Record, given: Mapping[str, object]) -> list[str]:
+    """The columns that keep it from naming one offer, or one submission.
+
+    A submission's id has more digits than a floating-point number keeps.
+    """
+    lossy = ["submission_id"] if isinstance(given.get("submission_id"), float) else []
+
+    return sorted({_COLUMNS[name] for name in (*record.bad_target, *lossy)})
 
 
 def _implied(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,12 +3,22 @@
 Times are aware UTC in whole milliseconds. The table's columns are these fields in PascalCase.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
 from offer_cancellation.status import Error, Status
 
 VERSION = 1
+OFFER_TARGET = ("publisher_id", "offer_id")
+SUBMISSION_TARGET = ("product_id", "submission_id")
+_NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+_FORMS = {
+    "publisher_id": _NAME,
+    "offer_id": _NAME,
+    "product_id": re.compile(r"[A-Za-z0-9-]{6,36}"),
+    "submission_id": re.compile(r"[0-9]{1,32}"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,12 +26,15 @@ class Record:
     """One request. `due_at` is the time of its due row; None where there never was one."""
 
     request_id: str
-    publisher_id: str
-    offer_id: str
     status: Status
     requested_at: datetime
     deadline: datetime
 
+    publisher_id: str | None = None  # with offer_id: an offer, cancelled by the first API
+    offer_id: str | None = None
+    product_id: str | None = None  # with submission_id: a submission, cancelled by the second one
+    submission_id: str | None = None
+    api_request_id: str | None = None  # `request-id` of the API's last answer
     notification_emails: str | None = None  # comma-separated, as the API takes it
     operation_id: str | None = None  # the guard
     correlation_id: str | None = None
@@ -50,12 +63,27 @@ class Record:
     uncertain_since: datetime | None = None  # when the first uncertain attempt of this run began
     accepted_at: datetime | None = None
     next_try_at: datetime | None = None
+    submitted_seen_at: datetime | None = None  # a look of this run saw the submission `Submitted`
     refused_since: datetime | None = None  # since when there was no answer but a refusal
     finished_at: datetime | None = None
     due_at: datetime | None = None
 
     version: int = VERSION
     etag: str = ""  # of the row as it was read or written; not a column
+
+    @property
+    def bad_target(self) -> list[str]:
+        """The fields that keep it from naming one offer, or one submission, and nothing else.
+
+        A row can be edited, and what these hold becomes part of a URL.
+        """
+        names = (*OFFER_TARGET, *SUBMISSION_TARGET)
+        given = {name for name in names if getattr(self, name) is not None}
+        is_submission = bool(given.intersection(SUBMISSION_TARGET))
+        target = SUBMISSION_TARGET if is_submission else OFFER_TARGET
+
+        wrong = [name for name in target if not _FORMS[name].fullmatch(getattr(self, name) or "")]
+        return [*wrong, *(name for name in names if name in given and name not in target)]
 
     @property
     def error(self) -> Error | None:
@@ -72,6 +100,8 @@ class Record:
             "requestId": self.request_id,
             "publisherId": self.publisher_id,
             "offerId": self.offer_id,
+            "productId": self.product_id,
+            "submissionId": self.submission_id,
             "correlationId": self.correlation_id,
             "traceparent": self.traceparent,
             "status": self.status.value,

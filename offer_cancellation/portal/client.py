@@ -1,11 +1,10 @@
-"""Calls the API, each call with its whole time and its body bounded, and no redirect followed.
+"""Calls an API, each call with its whole time and its body bounded, and no redirect followed.
 
 A call ends in a value (`Answer` or `NoAnswer`), never in an exception. One client per process,
 bound to the event loop that made it.
 """
 
 import asyncio
-import json
 import logging
 import math
 import re
@@ -16,7 +15,6 @@ from datetime import datetime
 from functools import partial
 from http import HTTPStatus
 from http.cookiejar import CookieJar
-from urllib.parse import quote
 
 import aiohttp
 import httpx
@@ -34,7 +32,6 @@ from offer_cancellation.portal.auth import TOKENS, ManagedIdentityAuth
 from offer_cancellation.portal.body import read_body
 from offer_cancellation.portal.throttle import Throttle
 from offer_cancellation.portal.wire import Wire, watching
-from offer_cancellation.settings import Settings
 from offer_cancellation.status import Error
 from offer_cancellation.text import fit, without_emails
 
@@ -45,8 +42,12 @@ _REASON_LIMIT = 500  # characters of what a network failure says
 
 
 @dataclass(frozen=True, slots=True)
-class _Call:
-    """One call: `operation` names it in metrics, `start_by` is a time of the event loop's."""
+class Call:
+    """One call: `operation` names it in metrics, `start_by` is a time of the event loop's.
+
+    `unpooled`: on a connection that nothing has used before. A server may have closed a used one
+    without saying so, and a POST or DELETE that meets that is never repeated by itself.
+    """
 
     method: str
     operation: str
@@ -57,89 +58,50 @@ class _Call:
     unpooled: bool = False
 
 
-class Portal:
-    """The Cloud Partner Portal API, for one managed identity."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an API is, what a token for it is asked for, and how long a call of it may take."""
+
+    origin: str
+    scope: str
+    timeout: float  # seconds
+    connections: int
+
+
+class ApiClient:
+    """Calls one API: with its own token, connections and pace."""
 
     def __init__(
         self,
-        settings: Settings,
+        place: Place,
         credential: SteadyCredential,
         backoff: Backoff,
         clock: Callable[[], datetime] = utc_now,
         outside: Outside = OUTSIDE,
     ) -> None:
-        self._settings = settings
+        self._place = place
         self._clock = clock
         self._throttle = Throttle(backoff, clock)
-        self._origin = httpx.URL(settings.api_url)
-        self._auth = ManagedIdentityAuth(credential, settings.api_scope, self._origin)
-        make = partial(_http_client, settings, outside.ssl_context(), clock, outside.session)
+        self._origin = httpx.URL(place.origin)
+        self._auth = ManagedIdentityAuth(credential, place.scope, self._origin)
+        make = partial(_http_client, place, outside.ssl_context(), clock, outside.session)
         self._pooled = make(force_close=False)
         self._unpooled = make(force_close=True)
 
     def url(self, target: str) -> str:
         """The whole URL of a path and query."""
-        return self._settings.api_url + target
-
-    async def cancel(
-        self, publisher_id: str, offer_id: str, emails: str | None, *, unpooled: bool = False
-    ) -> Reply:
-        """Cancels what runs for an offer: `POST …/offers/<offerId>/cancel`.
-
-        `unpooled`: on a connection that nothing has used before. A server may have closed a used
-        one without saying so, and a POST that meets that is never repeated by itself.
-        """
-        body = {"metadata": {"notification-emails": emails} if emails else {}}
-        headers = {"Content-Type": "application/json"}
-        if self._settings.api_if_match:
-            headers["If-Match"] = self._settings.api_if_match
-
-        call = _Call(
-            "POST",
-            "cancel",
-            self._target(publisher_id, offer_id, "cancel"),
-            headers=headers,
-            content=json.dumps(body).encode(),
-            unpooled=unpooled,
-        )
-        return await self._reply(call)
-
-    async def operation(
-        self, publisher_id: str, offer_id: str, operation_id: str, start_by: float = math.inf
-    ) -> Reply:
-        """Reads one operation of an offer: `GET …/operations/<operationId>`."""
-        target = self._target(publisher_id, offer_id, f"operations/{quote(operation_id, safe='$')}")
-        return await self._reply(_Call("GET", "operation", target, start_by))
-
-    async def running(self, publisher_id: str, offer_id: str, start_by: float = math.inf) -> Reply:
-        """Lists what runs for an offer: `GET …/submissions/?status=running`."""
-        target = self._target(publisher_id, offer_id, "submissions/")
-        return await self._reply(_Call("GET", "submissions", f"{target}&status=running", start_by))
-
-    async def submissions(
-        self, publisher_id: str, offer_id: str, start_by: float = math.inf
-    ) -> Reply:
-        """Lists an offer's operations: `GET …/submissions/`, begun by that time of the loop's."""
-        target = self._target(publisher_id, offer_id, "submissions/")
-        return await self._reply(_Call("GET", "submissions", target, start_by))
-
-    async def read(self, target: str, start_by: float) -> Reply:
-        """Reads a location that was found to be trusted, begun by that time of the loop's."""
-        return await self._reply(_Call("GET", "location", target, start_by))
+        return self._place.origin + target
 
     async def close(self) -> None:
         """Closes its connections."""
         await self._pooled.aclose()
         await self._unpooled.aclose()
 
-    def _target(self, publisher_id: str, offer_id: str, name: str) -> str:
-        version = self._settings.api_version
-        return f"/api/publishers/{publisher_id}/offers/{offer_id}/{name}?api-version={version}"
-
-    async def _reply(self, call: _Call) -> Reply:
-        end = asyncio.get_running_loop().time() + self._settings.api_timeout
+    async def call(self, call: Call) -> Reply:
+        """Makes a call. Never raises."""
+        end = asyncio.get_running_loop().time() + self._place.timeout
         # A call that got its turn late would time out by itself, with its POST on the way.
-        turn_by = min(end - self._settings.api_timeout / 2, call.start_by)
+        turn_by = min(end - self._place.timeout / 2, call.start_by)
         try:
             async with asyncio.timeout_at(turn_by):
                 pause_end = await self._throttle.enter()
@@ -175,7 +137,7 @@ class Portal:
         if end:
             log.event(logger, "api.throttled", logging.WARNING, until=end.isoformat())
 
-    async def _send(self, call: _Call, end: float) -> Reply:
+    async def _send(self, call: Call, end: float) -> Reply:
         client = self._unpooled if call.unpooled else self._pooled
         wire, tokens = Wire(call.method == "GET"), list[AccessToken]()
         try:
@@ -202,7 +164,7 @@ class Portal:
 
     async def _exchange(
         self,
-        call: _Call,
+        call: Call,
         client: httpx.AsyncClient,
         wire: Wire,
         tokens: list[AccessToken],
@@ -236,7 +198,7 @@ class Portal:
         )
 
     def _no_answer(
-        self, call: _Call, wire: Wire, failure: Exception, *, has_token: bool
+        self, call: Call, wire: Wire, failure: Exception, *, has_token: bool
     ) -> NoAnswer:
         root: BaseException = failure
         if not isinstance(failure, TimeoutError):  # that of `_exchange` is caused by a cancellation
@@ -253,10 +215,18 @@ class Portal:
             cause=cause.value,
             **log.fault_fields(failure),
         )
-        text = str(root) or f"nothing within {self._settings.api_timeout:g} s"
+        text = str(root) or f"nothing within {self._place.timeout:g} s"
         text = without_emails(re.sub(r"\?\S+", "?***", fit(text, _REASON_LIMIT)))
         error = Error(type(root).__name__, text)
         return NoAnswer(cause, sent=wire.sent_at is not None, error=error)
+
+
+def count_poll(reply: Reply) -> None:
+    """Counts a poll by its answer, or by why there was none."""
+    if isinstance(reply, Answer):
+        telemetry.polled(str(reply.status))
+    elif reply.cause is not Cause.THROTTLED:
+        telemetry.polled(reply.cause.value)
 
 
 class _NoCookies(CookieJar):
@@ -267,7 +237,7 @@ class _NoCookies(CookieJar):
 
 
 def _http_client(
-    settings: Settings,
+    place: Place,
     context: ssl.SSLContext,
     clock: Callable[[], datetime],
     make_session: Callable[..., aiohttp.ClientSession],
@@ -275,11 +245,12 @@ def _http_client(
     force_close: bool,
 ) -> httpx.AsyncClient:
     """A client; with `force_close` each request has a connection of its own."""
-    connections = settings.poll_concurrency + 32  # a tick's polls and the trigger's calls
 
     def session() -> aiohttp.ClientSession:
         return make_session(
-            connector=aiohttp.TCPConnector(limit=connections, ssl=context, force_close=force_close),
+            connector=aiohttp.TCPConnector(
+                limit=place.connections, ssl=context, force_close=force_close
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
             max_field_size=_HEADER_LIMIT,
             max_line_size=_HEADER_LIMIT,
@@ -288,7 +259,7 @@ def _http_client(
 
     return httpx.AsyncClient(
         transport=AiohttpTransport(verify=context, client=session),
-        timeout=httpx.Timeout(settings.api_timeout, connect=min(10, settings.api_timeout)),
+        timeout=httpx.Timeout(place.timeout, connect=min(10, place.timeout)),
         follow_redirects=False,
         trust_env=False,
         cookies=_NoCookies(),

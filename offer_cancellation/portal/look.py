@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
 from functools import partial
+from typing import Protocol
 
 from offer_cancellation.ledger.record import Record
 from offer_cancellation.portal import operation
 from offer_cancellation.portal.answer import Answer, Cause, NoAnswer, Reply
-from offer_cancellation.portal.client import Portal
 from offer_cancellation.portal.operation import Operation
 from offer_cancellation.status import Status
 
@@ -69,8 +69,21 @@ class Start:
         return cls(new=since, canceled=since)
 
 
+class OfferReader(Protocol):
+    """What a look reads of an offer; each call begins by `start_by`, a time of the event loop's."""
+
+    async def running(self, record: Record, start_by: float) -> Reply:
+        """What runs."""
+
+    async def submissions(self, record: Record, start_by: float) -> Reply:
+        """All of it."""
+
+    async def operation(self, record: Record, operation_id: str, start_by: float) -> Reply:
+        """One operation."""
+
+
 async def look(
-    portal: Portal,
+    api: OfferReader,
     record: Record,
     *,
     start_by: float = math.inf,
@@ -87,12 +100,12 @@ async def look(
         if not has_time():
             return NoAnswer(Cause.NO_TIME, sent=False)
 
-        return await read(record.publisher_id, record.offer_id, *names, start_by)
+        return await read(record, *names, start_by)
 
-    reply = await call(portal.running)
+    reply = await call(api.running)
     items = _listed(reply)
     if items is not None and not any(item.is_active for item in items):
-        reply = await call(portal.submissions)
+        reply = await call(api.submissions)
         items = _listed(reply)
 
     if items is None or not isinstance(reply, Answer):
@@ -100,7 +113,7 @@ async def look(
 
     start = Start.of(record)
     if active := [item for item in items if item.is_active]:
-        return await _judge_active(reply, active, start, partial(call, portal.operation))
+        return await _judge_active(reply, active, start, partial(call, api.operation))
 
     return Look(reply, judge_ended(items, start, reply.clock_offset))
 

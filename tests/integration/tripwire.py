@@ -4,10 +4,13 @@ The clients are the real ones; what is added is where the work stops. A dead pro
 row: removals that nobody waits for are dropped, which is the worst that can become of them.
 """
 
+import copy
 import dataclasses
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from offer_cancellation.portal.apis import Apis
+from offer_cancellation.portal.decision import Api
 from offer_cancellation.services import Services
 from offer_cancellation.storage import Copy
 
@@ -15,12 +18,13 @@ from offer_cancellation.storage import Copy
 # beside them is left out: steps would have another order each time.
 STEPS = {
     "ledger": ("insert", "save", "find"),
-    "portal": ("cancel", "operation", "running", "submissions", "read"),
     "outcomes": ("send", "send_refusal"),
     "requests": ("send",),
     "rejected": ("keep",),
     "poison": ("receive", "hide", "delete"),
 }
+_CALLS = "apis"
+_STEPS_BY_NAME = {**STEPS, _CALLS: ("call",)}
 
 
 class Crash(BaseException):
@@ -55,7 +59,7 @@ class _Wired:
         if attribute == "remove_soon":
             return lambda _: None
         value = getattr(self._real, attribute)
-        if attribute not in STEPS[self._name]:
+        if attribute not in _STEPS_BY_NAME[self._name]:
             return value
 
         return self._wired(f"{self._name}.{attribute}", value)
@@ -77,4 +81,18 @@ class _Wired:
 def wired(services: Services, wire: Wire) -> Services:
     """The same services, each such call between two steps of the wire."""
     replaced: dict[str, Any] = {name: _Wired(name, getattr(services, name), wire) for name in STEPS}
-    return dataclasses.replace(services, **replaced)
+    apis = Apis(
+        *(
+            _with_wired_client(api, wire)
+            for api in (services.apis.cloud_partner, services.apis.submission)
+        )
+    )
+    return dataclasses.replace(services, apis=apis, **replaced)
+
+
+def _with_wired_client(api: Api, wire: Wire) -> Api:
+    """The same adapter, each of its calls between two steps."""
+    wired_api: Any = copy.copy(api)
+    wired_api._client = _Wired(_CALLS, wired_api._client, wire)
+    found: Api = wired_api
+    return found

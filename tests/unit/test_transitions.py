@@ -386,9 +386,16 @@ def test_owed(since: float, wait: float) -> None:
 def test_rerun() -> None:
     """A new run remembers who asks for what, and nothing of how the last one ended."""
     ended = transitions.finished(
-        replace(ACCEPTED, uncertain=True, uncertain_since=NOW, deaths=2, last_status=500),
+        replace(
+            ACCEPTED,
+            uncertain=True,
+            uncertain_since=NOW,
+            submitted_seen_at=NOW,
+            deaths=2,
+            last_status=500,
+        ),
         NOW,
-        Ending(Status.FAILED, Error("Bad", "bad"), 404, "gone"),
+        Ending(Status.FAILED, Error("Bad", "bad"), 404, "gone", api_request_id="request-1"),
     )
 
     after = transitions.rerun(ended, seconds(9), seconds(7200))

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from offer_cancellation.ledger.record import Record
 from offer_cancellation.portal.answer import Answer, Cause, NoAnswer, error_of
+from offer_cancellation.portal.cloud_partner_answers import interpret_poll
+from offer_cancellation.portal.decision import Pending, PollObservation
 from offer_cancellation.portal.location import Untrusted
 from offer_cancellation.portal.look import Finding, Found, Look
 from offer_cancellation.status import Ending, Error, Status
-from poll_timer.decisions import Pending, PollObservation, interpret_poll
 from tests.unit.samples import (
     API,
     API_VERSION,

@@ -6,17 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cancel_trigger.decisions import (
-    NO_TIME,
-    Accept,
-    Defer,
-    Post,
+from offer_cancellation.ledger.record import Record
+from offer_cancellation.portal.answer import Answer, Cause, NoAnswer, Reply, error_of
+from offer_cancellation.portal.cloud_partner_answers import (
     interpret_guard,
     interpret_look,
     interpret_post,
 )
-from offer_cancellation.ledger.record import Record
-from offer_cancellation.portal.answer import Answer, Cause, NoAnswer, Reply, error_of
+from offer_cancellation.portal.decision import NO_TIME, Accept, Defer, Proceed
 from offer_cancellation.portal.look import Finding, Found, Look
 from offer_cancellation.status import Ending, Error, Status
 from tests.unit.samples import (
@@ -329,13 +326,13 @@ def test_any_answer(status: int, body: bytes | None, location: str, is_uncertain
 @pytest.mark.parametrize("status", ["running", "Running", "not started", "NotStarted"])
 def test_guard_lets_through(status: str) -> None:
     """Only an operation that runs, or has not started, is cancelled."""
-    assert Post() == interpret_guard(answer(200, _described(status)), NOW)
+    assert Proceed() == interpret_guard(answer(200, _described(status)), NOW)
 
 
 def test_guard_reads_the_documented_body() -> None:
     """The guard's operation may come as an array of one."""
     reply = Answer(200, body=body_of("operation_running.json"), url=OPERATION_URL)
-    assert Post() == interpret_guard(reply, NOW)
+    assert Proceed() == interpret_guard(reply, NOW)
 
 
 @pytest.mark.parametrize("status", ["canceled", "Cancelled"])
@@ -398,13 +395,13 @@ def test_guard_unanswered(reply: NoAnswer, cause: str, until: object) -> None:
     assert (cause, until, False) == (found.cause, found.paused_until, found.uncertain)
 
 
-def _look(reply: Reply, finding: Finding | None = None) -> Post | Ending | Defer:
+def _look(reply: Reply, finding: Finding | None = None) -> Proceed | Ending | Defer:
     return interpret_look(Look(reply, finding), NOW)
 
 
 def test_look_something_runs() -> None:
     """What ran before is still there: posted again."""
-    assert Post() == _look(answer(200, []), Finding(Found.ACTIVE, "running"))
+    assert Proceed() == _look(answer(200, []), Finding(Found.ACTIVE, "running"))
 
 
 def test_look_canceled() -> None:
@@ -423,7 +420,7 @@ def test_look_not_running(found: Found) -> None:
 @pytest.mark.parametrize("status", [400, 403, 404, 405, 410])
 def test_look_refused(status: int) -> None:
     """When the look itself gets a definitive 4xx, it posts again."""
-    assert Post() == _look(answer(status))
+    assert Proceed() == _look(answer(status))
 
 
 @pytest.mark.parametrize("status", [*OUTAGES, 301, 302])
@@ -448,4 +445,4 @@ def test_look_unanswered(reply: NoAnswer, cause: str, until: object) -> None:
 
 def test_look_without_time() -> None:
     """An invocation that would outlive its lease defers instead."""
-    assert NO_TIME == _look(NoAnswer(Cause.NO_TIME, sent=False))
+    assert replace(NO_TIME, was_sent=True) == _look(NoAnswer(Cause.NO_TIME, sent=False))

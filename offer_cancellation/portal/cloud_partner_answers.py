@@ -1,6 +1,6 @@
-"""Decides what an answer of the API means for a submission. Pure: the claim carries it out."""
+"""Reads the answers of the Cloud Partner Portal API: what each means for a request. Pure."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from http import HTTPStatus
 
@@ -16,52 +16,26 @@ from offer_cancellation.portal.answer import (
     is_error,
     retry_after,
 )
-from offer_cancellation.portal.location import Untrusted, in_body, in_headers, resolve
+from offer_cancellation.portal.decision import Accept, Defer, Pending, PollObservation, Proceed
+from offer_cancellation.portal.location import (
+    Trusted,
+    Untrusted,
+    in_body,
+    in_header,
+    in_headers,
+    last_segment,
+    resolve,
+)
 from offer_cancellation.portal.look import Found, Look
+from offer_cancellation.portal.operation import Operation
 from offer_cancellation.status import Ending, Error, ErrorCode, Status
 
 _MAY_HAVE_LOCATION = (200, 201, 202, 204)
 _MAY_DESCRIBE = (200, 201, 202)
 _MAY_BE_DONE = (200, 201, 204)
 _AMBIGUOUS_AFTER_UNCERTAIN = (400, 404, 409)  # perhaps because the first POST is at work
-
-
-@dataclass(frozen=True, slots=True)
-class Accept:
-    """The API works on it. No location: the offer's list is polled. `retry_after` in seconds."""
-
-    http_status: int
-    location: str | None
-    retry_after: float | None
-    operation_status: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Defer:
-    """Not now.
-
-    `http_status`: of the POST. `retry_after`: seconds that the API asked for. `paused_until`: when
-    a pause ends. `uncertain`: the POST may have arrived. `answered` and `error`: the HTTP status
-    of the last answer, and what it said, or why there was none. `refused_since`: since when a POST
-    after an uncertain attempt had no other answer than a refusal.
-    """
-
-    cause: str
-    http_status: int | None = None
-    retry_after: float | None = None
-    paused_until: datetime | None = None
-    uncertain: bool = False
-    error: Error | None = None
-    answered: int | None = None
-    refused_since: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Post:
-    """Nothing stands in the way of the POST."""
-
-
-NO_TIME = Defer(Cause.NO_TIME.value)
+REFUSALS = (400, 403, 404, 410)  # final only once they were the only answer for a while
+_NOTHING_SENT = (Cause.THROTTLED, Cause.TOKEN, Cause.NO_TIME)
 
 
 def interpret_post(
@@ -69,7 +43,12 @@ def interpret_post(
 ) -> Accept | Ending | Defer:
     """The answer of the cancel POST; `record` as it was before."""
     if isinstance(reply, NoAnswer):
-        return replace(_unanswered(reply), uncertain=reply.sent, refused_since=record.refused_since)
+        return replace(
+            _unanswered(reply),
+            was_sent=reply.sent,
+            uncertain=reply.sent,
+            refused_since=record.refused_since,
+        )
     if reply.is_success:
         return _interpret_success(reply, now, api_version)
 
@@ -119,7 +98,7 @@ def _located(answer: Answer, given: str, accept: Accept, api_version: str) -> Ac
     return replace(accept, location=location.target)
 
 
-def interpret_guard(reply: Reply, now: datetime) -> Post | Ending | Defer:
+def interpret_guard(reply: Reply, now: datetime) -> Proceed | Ending | Defer:
     """The guard: only an operation that runs, or has not started, is cancelled."""
     if isinstance(reply, NoAnswer):
         return _unanswered(reply)
@@ -133,19 +112,19 @@ def interpret_guard(reply: Reply, now: datetime) -> Post | Ending | Defer:
     return _interpret_guarded(reply, now)
 
 
-def _interpret_guarded(reply: Answer, now: datetime) -> Post | Ending | Defer:
+def _interpret_guarded(reply: Answer, now: datetime) -> Proceed | Ending | Defer:
     found = operation.operation_of(reply.json)
     if found is None or found.status not in operation.KNOWN:
         return _not_understood(reply, now)
     if found.is_active:
-        return Post()
+        return Proceed()
     if found.status in operation.CANCELED:
         return Ending(Status.CANCELED, None, reply.status, found.raw_status)
 
     return _not_running(f"the operation is {found.raw_status!r}", reply, found.raw_status)
 
 
-def interpret_look(look: Look, now: datetime) -> Post | Ending | Defer:
+def interpret_look(look: Look, now: datetime) -> Proceed | Ending | Defer:
     """The look before a POST that follows an uncertain attempt."""
     reply, finding = look.reply, look.finding
     if isinstance(reply, NoAnswer):
@@ -155,10 +134,10 @@ def interpret_look(look: Look, now: datetime) -> Post | Ending | Defer:
         if reply.is_success:
             return _not_understood(reply, now)
         is_refused = reply.is_definitive and not reply.is_redirect
-        return Post() if is_refused else _later(reply, now)
+        return Proceed() if is_refused else _later(reply, now)
 
     if finding.found is Found.ACTIVE:
-        return Post()
+        return Proceed()
     if finding.found is Found.CANCELED:
         return Ending(Status.CANCELED, None, reply.status, finding.raw_status)
 
@@ -184,4 +163,87 @@ def _later(answer: Answer, now: datetime) -> Defer:
         retry_after=retry_after(answer.headers, now),
         error=error_of(answer),
         answered=answer.status,
+    )
+
+
+def interpret_poll(
+    reply: Reply | Look, record: Record, now: datetime, grace_seconds: float, api_version: str
+) -> Pending | Ending:
+    """The answer to a poll of the record's location, or the look at the offer without one."""
+    look = reply if isinstance(reply, Look) else None
+    answer = reply.reply if isinstance(reply, Look) else reply
+    if isinstance(answer, NoAnswer):
+        return Pending(
+            PollObservation(refused_since=record.refused_since),
+            polls=0 if answer.cause in _NOTHING_SENT else 1,
+            paused_until=answer.paused_until,
+            error=answer.error,
+        )
+
+    pending = Pending(
+        PollObservation(), retry_after=retry_after(answer.headers, now), answered=answer.status
+    )
+    if answer.status in REFUSALS:
+        since = record.refused_since or now
+        if (now - since).total_seconds() >= grace_seconds:
+            return Ending(Status.FAILED, error_of(answer), answer.status)
+
+        observation = PollObservation(refused_since=since)
+        return replace(pending, observation=observation, error=error_of(answer))
+
+    if answer.is_outage:
+        return replace(pending, error=error_of(answer))
+
+    found = _looked(look) if look else _described(answer, record)
+    return found if isinstance(found, Ending) else _moved(pending, answer, found, api_version)
+
+
+def _described(answer: Answer, record: Record) -> Ending | str | None:
+    """What an operation says: an end, its raw status, or nothing that can be understood."""
+    found = operation.operation_of(answer.json) if answer.is_success else None
+    if found is None:
+        return None
+    if _is_guarded(found, record):
+        return _failed_not_running(f"the operation is {found.raw_status!r}", found.raw_status)
+
+    return operation.ending_of(found) or found.raw_status
+
+
+def _is_guarded(found: Operation, record: Record) -> bool:
+    """Whether it is the very operation that was to be cancelled, and ended by itself."""
+    if not record.operation_id or not record.location:
+        return False
+
+    is_same = last_segment(record.location).lower() == record.operation_id.lower()
+    return is_same and found.status in operation.DONE - operation.CANCELED
+
+
+def _looked(look: Look) -> Ending | str | None:
+    finding = look.finding
+    if finding is None:
+        return None
+    if finding.found is Found.ACTIVE:
+        return finding.raw_status
+    if finding.found is Found.CANCELED:
+        return Ending(Status.CANCELED, operation_status=finding.raw_status)
+
+    return _failed_not_running(finding.text, finding.raw_status)
+
+
+def _failed_not_running(text: str, raw_status: str | None) -> Ending:
+    error = Error(ErrorCode.OPERATION_NOT_RUNNING, text)
+    return Ending(Status.FAILED, error, operation_status=raw_status)
+
+
+def _moved(pending: Pending, answer: Answer, status: str | None, api_version: str) -> Pending:
+    """Pending; a trusted `Location` is polled from now on."""
+    given = in_header(answer.headers, "location")
+    place = resolve(given, answer.url, api_version) if given else None
+    location = place.target if isinstance(place, Trusted) else None
+    return replace(
+        pending,
+        observation=PollObservation(status, location),
+        untrusted=place if isinstance(place, Untrusted) else None,
+        error=None if status else error_of(answer),
+        not_understood=status is None,
     )
