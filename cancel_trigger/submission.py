@@ -92,12 +92,12 @@ class Submission:
         return self._claim is not None or self._owes_event
 
     async def _process(self, request: CancelRequest) -> None:
-        if self._has_no_id_of_its_own(request):
-            await self._send_anew(request)
-            return
-
         if conflict := setting_conflict(request, self._services.settings):
             await self._process_known(request, conflict)
+            return
+
+        if self._has_no_id_of_its_own(request):
+            await self._send_anew(request)
             return
 
         now = self._services.clock()
@@ -312,7 +312,9 @@ class Submission:
         known: dict[str, object] = {"messageId": self._message.id}
         if request := self._request:
             known["requestId"] = request.request_id
-            known["offerId"] = request.offer_id
+            known["offerId"] = request.offer_id or None
+            known["productId"] = request.product_id or None
+            known["submissionId"] = request.submission_id or None
             known["correlationId"] = request.correlation_id or None
         log.event(logger, name, level, **known, deliveries=self._message.deliveries, **fields)
 

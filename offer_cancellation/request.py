@@ -41,9 +41,10 @@ _IDENTIFIER_RULE = "1 to 50 ASCII letters, digits, - and _, with single . betwee
 _PRODUCT = r"^[A-Za-z0-9-]+$"
 _DIGITS = r"^[0-9]+$"
 _OFFER = ("publisherId", "offerId")
-_OFFER_ALONE = (*_OFFER, "operationId", "notificationEmails")
+_OFFER_ALONE = ("operationId", "notificationEmails")
 _SUBMISSION = ("productId", "submissionId")
 _EITHER = "either publisherId and offerId, or productId and submissionId"
+_WITH_OFFER = "this field with publisherId and offerId only"
 _GUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 _RFC3339 = re.compile(
     r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
@@ -285,13 +286,22 @@ def _unknown(name: str) -> FieldError:
 def _form_errors(fields: dict[str, Any]) -> list[FieldError]:
     """What is wrong besides the fields themselves: a request has one of two forms, whole."""
     of_submission = [name for name in _SUBMISSION if name in fields]
-    of_offer = [name for name in _OFFER_ALONE if name in fields]
+    of_offer = [name for name in _OFFER if name in fields]
     if of_submission and of_offer:
-        seen = f"given together with {', '.join(of_offer)}"
-        return [FieldError(name, seen, _EITHER) for name in of_submission]
+        return [FieldError(name, _together_with(of_offer), _EITHER) for name in of_submission]
 
     required = _SUBMISSION if of_submission else _OFFER
-    return [FieldError(name, "missing", _allowed(name)) for name in required if name not in fields]
+    missing = [name for name in required if name not in fields]
+    alone = [name for name in _OFFER_ALONE if name in fields] if of_submission else []
+
+    return [
+        *(FieldError(name, "missing", _allowed(name)) for name in missing),
+        *(FieldError(name, _together_with(of_submission), _WITH_OFFER) for name in alone),
+    ]
+
+
+def _together_with(names: list[str]) -> str:
+    return f"given together with {', '.join(names)}"
 
 
 def _allowed(name: str) -> str:

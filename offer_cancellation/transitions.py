@@ -352,12 +352,15 @@ def _uncertain(record: Record) -> Record:
 
 def _answered(record: Record, reason: Reason | None) -> Record:
     """Keeps what an answer said; without one, what the last one said stays."""
-    if reason is None or (reason.http_status is None and reason.error is None):
+    if reason is None:
+        return record
+
+    record = replace(record, api_request_id=reason.api_request_id or record.api_request_id)
+    if reason.http_status is None and reason.error is None:
         return record
 
     return replace(
         record,
-        api_request_id=reason.api_request_id or record.api_request_id,
         last_status=reason.http_status,
         last_code=_short(reason.error.code, CODE_LIMIT) if reason.error else None,
         last_message=_short(reason.error.message, _REASON_LIMIT) if reason.error else None,

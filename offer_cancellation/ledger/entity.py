@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from offer_cancellation.clock import whole_milliseconds
 from offer_cancellation.errors import NewerRecordError, UnreadableRecordError
 from offer_cancellation.ledger.keys import DueRow, RecordKey
-from offer_cancellation.ledger.record import VERSION, Record, is_segment
+from offer_cancellation.ledger.record import VERSION, Record
 from offer_cancellation.status import Status
 
 Row = dict[str, Any]
@@ -95,7 +95,7 @@ def from_row(row: Mapping[str, Any], etag: str) -> Record:
 
     if naive := [c for n, c in _COLUMNS.items() if _is_naive(getattr(record, n))]:
         raise UnreadableRecordError(f"{where}: times without an offset: {', '.join(naive)}")
-    if bad := _bad_target(record):
+    if bad := _bad_target(record, given):
         raise UnreadableRecordError(f"{where}: missing or wrong {', '.join(bad)}")
     if RecordKey.of(record.request_id).row_key != row.get("RowKey"):
         raise UnreadableRecordError(f"{where}: its RequestId belongs to another row")
@@ -103,12 +103,14 @@ def from_row(row: Mapping[str, Any], etag: str) -> Record:
     return record
 
 
-def _bad_target(record: Record) -> list[str]:
-    """The columns of the offer, or of the submission, that cannot stand in a URL."""
-    is_submission = record.submission_id is not None or record.product_id is not None
-    names = ("product_id", "submission_id") if is_submission else ("publisher_id", "offer_id")
+def _bad_target(record: Record, given: Mapping[str, object]) -> list[str]:
+    """The columns that keep it from naming one offer, or one submission.
 
-    return [_COLUMNS[name] for name in names if not is_segment(getattr(record, name))]
+    A submission's id has more digits than a floating-point number keeps.
+    """
+    lossy = ["submission_id"] if isinstance(given.get("submission_id"), float) else []
+
+    return sorted({_COLUMNS[name] for name in (*record.bad_target, *lossy)})
 
 
 def _implied(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,12 +10,15 @@ from datetime import datetime
 from offer_cancellation.status import Error, Status
 
 VERSION = 1
-_SEGMENT = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
-
-
-def is_segment(text: str | None) -> bool:
-    """Whether a name can be one segment of a URL's path: a row can be edited."""
-    return bool(text and _SEGMENT.fullmatch(text))
+OFFER_TARGET = ("publisher_id", "offer_id")
+SUBMISSION_TARGET = ("product_id", "submission_id")
+_NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+_FORMS = {
+    "publisher_id": _NAME,
+    "offer_id": _NAME,
+    "product_id": re.compile(r"[A-Za-z0-9-]{6,36}"),
+    "submission_id": re.compile(r"[0-9]{1,32}"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +70,20 @@ class Record:
 
     version: int = VERSION
     etag: str = ""  # of the row as it was read or written; not a column
+
+    @property
+    def bad_target(self) -> list[str]:
+        """The fields that keep it from naming one offer, or one submission, and nothing else.
+
+        A row can be edited, and what these hold becomes part of a URL.
+        """
+        names = (*OFFER_TARGET, *SUBMISSION_TARGET)
+        given = {name for name in names if getattr(self, name) is not None}
+        is_submission = bool(given.intersection(SUBMISSION_TARGET))
+        target = SUBMISSION_TARGET if is_submission else OFFER_TARGET
+
+        wrong = [name for name in target if not _FORMS[name].fullmatch(getattr(self, name) or "")]
+        return [*wrong, *(name for name in names if name in given and name not in target)]
 
     @property
     def error(self) -> Error | None:

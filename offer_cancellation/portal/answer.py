@@ -23,7 +23,8 @@ MIN_WAIT, MAX_WAIT = 1.0, 3600.0  # seconds that a Retry-After may ask for
 _ID_LIMIT = 128  # characters of the API's id of a call
 _NESTING_LIMIT = 5  # errors within an error
 _TEXTS_LIMIT = 50  # of one error
-_CODES = ("code", "errorcode", "odatacode")
+_CODES = ("code", "errorcode", "faultcode", "odatacode")
+_LEADING_CODE = re.compile(r"(?:[\w.]{1,200}(?:Exception|Error)\W{1,5})?([A-Z]{2,12}[0-9]{2,8})\b")
 _MESSAGES = ("message", "description", "errordescription", "exceptionmessage", "detail", "title")
 _INNER = ("details", "innererror", "innerexception", "errors", "modelstate", "odataerror")
 
@@ -168,6 +169,7 @@ def error_of(answer: Answer) -> Error:
     code, message = _error_fields(answer.json)
     if not message and answer.body:
         message = plain(answer.body.decode("utf-8", "replace"), MESSAGE_LIMIT)
+        code = code or _told(message)[0]
     return Error(
         fit(code, CODE_LIMIT) or f"Http{answer.status}",
         fit(message, MESSAGE_LIMIT) or f"HTTP {answer.status} {_phrase(answer.status)}",
@@ -197,7 +199,7 @@ def _error_fields(body: object) -> tuple[str, str]:
     if isinstance(body, list) and len(body) == 1:
         body = body[0] if isinstance(body[0], dict) else body
     if isinstance(body, str):
-        return "", body
+        return _told(body)
     if not isinstance(body, dict):
         return "", ""
 
@@ -210,6 +212,28 @@ def _error_fields(body: object) -> tuple[str, str]:
         error = fields
         texts = [*([inner] if isinstance(inner, str) else []), *_texts(fields)]
     return _text(error, *_CODES), "; ".join(dict.fromkeys(texts[:_TEXTS_LIMIT]))
+
+
+def _told(text: str) -> tuple[str, str]:
+    """Code and message of a sentence: a code in front, and perhaps JSON that says more behind it.
+
+    The name of an exception's type in front of it is a part of the message.
+    """
+    start = text.find("{")
+    inner_code, inner_message = _error_fields(_object_in(text[start:]) if start >= 0 else None)
+    leading = _LEADING_CODE.match(text.lstrip())
+    head = text[:start].rstrip(" \t\r\n-:|") if inner_code or inner_message else text
+    message = "; ".join(part for part in (head, inner_message) if part.strip())
+
+    return leading[1] if leading else inner_code, message
+
+
+def _object_in(text: str) -> object:
+    """The JSON object that a text begins with, whatever follows it; else None."""
+    try:
+        return json.JSONDecoder().raw_decode(text)[0]
+    except (ValueError, RecursionError):
+        return None
 
 
 def _texts(fields: Mapping[str, object], depth: int = 0) -> Iterator[str]:

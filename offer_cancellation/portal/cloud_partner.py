@@ -4,7 +4,6 @@ import json
 import math
 from collections.abc import Callable
 from datetime import datetime
-from urllib.parse import quote
 
 from offer_cancellation.ledger.record import Record
 from offer_cancellation.portal.answer import Reply
@@ -26,6 +25,7 @@ from offer_cancellation.portal.decision import (
 )
 from offer_cancellation.portal.location import Untrusted, resolve
 from offer_cancellation.portal.look import Look, look
+from offer_cancellation.portal.operation import is_id
 from offer_cancellation.portal.segment import segment
 from offer_cancellation.settings import Settings
 from offer_cancellation.status import Ending
@@ -115,8 +115,14 @@ class CloudPartnerApi:
     async def operation(
         self, record: Record, operation_id: str, start_by: float = math.inf
     ) -> Reply:
-        """Reads one operation of an offer: `GET …/operations/<operationId>`."""
-        target = self._target(record, f"operations/{quote(operation_id, safe='$')}")
+        """Reads one operation of an offer: `GET …/operations/<operationId>`.
+
+        Raises ValueError for what is not an id: a row can be edited.
+        """
+        if not is_id(operation_id):
+            raise ValueError(f"{operation_id!r} is not the id of an operation")
+
+        target = self._target(record, f"operations/{operation_id}")
 
         return await self._client.call(Call("GET", "operation", target, start_by))
 
@@ -134,7 +140,7 @@ class CloudPartnerApi:
 
     def _target(self, record: Record, name: str) -> str:
         """Path and query below an offer. Raises ValueError where the record names none."""
-        publisher, offer = segment(record.publisher_id), segment(record.offer_id)
+        publisher, offer = segment(record, "publisher_id"), segment(record, "offer_id")
         version = self._settings.api_version
 
         return f"/api/publishers/{publisher}/offers/{offer}/{name}?api-version={version}"

@@ -48,6 +48,11 @@ class Operation:
         return self.status in ACTIVE
 
 
+def is_id(text: str) -> bool:
+    """Whether it can be the id of an operation, which is one segment of a URL's path."""
+    return bool(_ID.fullmatch(text))
+
+
 def plain_status(raw: str) -> str:
     """A status word in the one form that is compared."""
     return re.sub(r"[\s_-]", "", raw).lower()
@@ -94,10 +99,9 @@ def _operation(value: object, *status_fields: str) -> Operation | None:
         return None
 
     given_id = value.get("id")
-    is_id = isinstance(given_id, str) and _ID.fullmatch(given_id)
     return Operation(
         raw_status=mask_secrets(raw),
-        id=given_id if is_id else None,
+        id=given_id if isinstance(given_id, str) and is_id(given_id) else None,
         created_at=_moment(value.get("createdDateTime")),
         changed_at=_moment(value.get("changedTime")),
         failure=_failure(value),

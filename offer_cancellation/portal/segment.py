@@ -4,13 +4,18 @@ An id that was edited away in the table must not turn the URL of one thing into 
 `DELETE` of a product deletes a draft offer.
 """
 
-from offer_cancellation.ledger.record import is_segment
+from offer_cancellation.ledger.record import Record
 
 
-def segment(text: str | None) -> str:
-    """The text, when it is one plain segment of a path. Raises ValueError."""
-    if text is None or not is_segment(text):
-        allowed = "ASCII letters, digits, -, _, and . between them"
-        raise ValueError(f"{text!r} is not one segment of a URL: allowed are {allowed}")
+def segment(record: Record, name: str) -> str:
+    """A field of what the record is to cancel, as one segment of a path.
 
-    return text
+    Raises ValueError where the record names not exactly one offer or one submission, or where it
+    is the other's field.
+    """
+    value: str | None = getattr(record, name)
+    if value is None or record.bad_target:
+        wrong = ", ".join(record.bad_target or [name])
+        raise ValueError(f"no URL for request {record.request_id!r}: missing or wrong {wrong}")
+
+    return value

@@ -7,6 +7,8 @@
 import re
 from dataclasses import dataclass
 
+from offer_cancellation.text import fit
+
 _STATE_LIMIT = 60  # characters of a raw state that are kept
 
 
@@ -56,9 +58,9 @@ def submission_of(body: object) -> Submission | None:
     if not isinstance(state, str) or not state.strip():
         return None
 
-    raw_substate = substate.strip() if isinstance(substate, str) else ""
+    raw_substate = fit(substate, _STATE_LIMIT) if isinstance(substate, str) else ""
 
-    return Submission(state.strip()[:_STATE_LIMIT], raw_substate[:_STATE_LIMIT])
+    return Submission(fit(state, _STATE_LIMIT), raw_substate)
 
 
 def _plain(raw: str) -> str:

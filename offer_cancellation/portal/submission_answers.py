@@ -55,6 +55,17 @@ def interpret_look(
     reading: Reading, record: Record, now: datetime, grace_seconds: float
 ) -> Proceed | Ending | Defer:
     """The look before a DELETE: only what is submitted is deleted."""
+    decision = _interpret_read(reading, record, now, grace_seconds)
+    if isinstance(decision, Defer) and _refused_before(record):
+        # What the record says of the refusal stays: a later look ends the request with it.
+        return replace(decision, answered=None, error=None)
+
+    return decision
+
+
+def _interpret_read(
+    reading: Reading, record: Record, now: datetime, grace_seconds: float
+) -> Proceed | Ending | Defer:
     last, found = reading.last, reading.submission
     if isinstance(last, NoAnswer):
         return _unanswered(last)
@@ -98,8 +109,8 @@ def _interpret_unread(
     return _after_grace(refusal, last, record, now, grace_seconds)
 
 
-def interpret_delete(reply: Reply, record: Record, now: datetime) -> Accept | Ending | Defer | None:
-    """The answer of the DELETE; None where a look decides what it means."""
+def interpret_delete(reply: Reply, record: Record, now: datetime) -> Accept | Ending | Defer:
+    """The answer of the DELETE, other than those of LOOK_AGAIN: a look decides what they mean."""
     if isinstance(reply, NoAnswer):
         return replace(
             _unanswered(reply),
@@ -108,19 +119,11 @@ def interpret_delete(reply: Reply, record: Record, now: datetime) -> Accept | En
             refused_since=record.refused_since,
         )
     if reply.is_success:
-        return Accept(
-            reply.status,
-            retry_after=retry_after(reply.headers, now),
-        )
-    if reply.status in LOOK_AGAIN:
-        return None
+        return Accept(reply.status, retry_after=retry_after(reply.headers, now))
     if reply.is_definitive:
         return Ending(Status.REJECTED, error_of(reply), reply.status)
 
-    may_have_arrived = reply.status not in (
-        HTTPStatus.UNAUTHORIZED,
-        HTTPStatus.TOO_MANY_REQUESTS,
-    )
+    may_have_arrived = reply.status not in (HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS)
 
     return replace(_later(reply, now), http_status=reply.status, uncertain=may_have_arrived)
 
@@ -136,15 +139,23 @@ def interpret_look_after(
 
     A look that there was no time for, or that got no answer, is the next attempt's.
     """
-    rejected = Ending(Status.REJECTED, error_of(refusal), refusal.status)
-
-    if isinstance(found, Defer):
-        later = replace(_later(refusal, now), cause=found.cause, paused_until=found.paused_until)
-        return replace(later, refused_since=record.refused_since or now)
     if isinstance(found, Ending):
         return found
 
-    return _after_grace(rejected, refusal, record, now, grace_seconds)
+    refused = replace(_later(refusal, now), http_status=refusal.status)
+    if isinstance(found, Defer):
+        return replace(
+            refused,
+            cause=found.cause,
+            retry_after=found.retry_after or refused.retry_after,
+            paused_until=found.paused_until,
+            refused_since=record.refused_since or now,
+        )
+
+    rejected = Ending(Status.REJECTED, error_of(refusal), refusal.status)
+    decision = _after_grace(rejected, refusal, record, now, grace_seconds)
+
+    return replace(decision, http_status=refusal.status)
 
 
 def interpret_poll(
@@ -161,9 +172,7 @@ def interpret_poll(
         )
 
     pending = Pending(
-        PollObservation(),
-        retry_after=retry_after(last.headers, now),
-        answered=last.status,
+        PollObservation(), retry_after=retry_after(last.headers, now), answered=last.status
     )
     if found:
         return _polled(found, pending)
@@ -185,13 +194,7 @@ def _polled(found: Submission, pending: Pending) -> Pending | Done:
     if found.is_published:
         text = f"it went live before it could be stopped: the submission is {found.raw_status!r}"
         error = Error(ErrorCode.OPERATION_FAILED, text)
-        return Done(
-            Ending(
-                Status.FAILED,
-                error,
-                operation_status=found.raw_status,
-            )
-        )
+        return Done(Ending(Status.FAILED, error, operation_status=found.raw_status))
 
     return replace(pending, observation=PollObservation(found.raw_status))
 

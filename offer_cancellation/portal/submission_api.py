@@ -10,10 +10,9 @@ from datetime import datetime
 from http import HTTPStatus
 
 from offer_cancellation.ledger.record import Record
-from offer_cancellation.portal.answer import Answer, Reply
+from offer_cancellation.portal.answer import Answer, Cause, NoAnswer, Reply
 from offer_cancellation.portal.client import ApiClient, Call, count_poll
 from offer_cancellation.portal.decision import (
-    NO_TIME,
     Accept,
     Defer,
     Done,
@@ -23,6 +22,7 @@ from offer_cancellation.portal.decision import (
 )
 from offer_cancellation.portal.segment import segment
 from offer_cancellation.portal.submission_answers import (
+    LOOK_AGAIN,
     Reading,
     interpret_delete,
     interpret_look,
@@ -33,6 +33,7 @@ from offer_cancellation.settings import Settings
 from offer_cancellation.status import Ending
 
 _BASE = "/v1.0/ingestion"
+_NOT_SENT = NoAnswer(Cause.NO_TIME, sent=False)
 
 
 class SubmissionApi:
@@ -49,11 +50,7 @@ class SubmissionApi:
 
     async def look(self, record: Record, has_time: Callable[[], bool]) -> Proceed | Ending | Defer:
         """Reads the submission; where it is gone, its product."""
-        if not has_time():
-            return NO_TIME
-
         reading = await self._read(record, has_time=has_time)
-
         found = interpret_look(reading, record, self._clock(), self._grace)
 
         return identified(found, reading.last)
@@ -66,20 +63,15 @@ class SubmissionApi:
         """
         call = Call("DELETE", "cancel", _target(record), headers=self._headers, unpooled=True)
         reply = await self._client.call(call)
-        found = interpret_delete(reply, record, self._clock())
-        if found is not None or not isinstance(reply, Answer):
-            return identified(found or NO_TIME, reply)
+        if isinstance(reply, Answer) and reply.status in LOOK_AGAIN:
+            return await self._look_after(reply, record, has_time)
 
-        again = await self.look(record, has_time)
-        found = interpret_look_after(again, reply, record, self._clock(), self._grace)
-
-        return found if found.api_request_id else identified(found, reply)
+        return identified(interpret_delete(reply, record, self._clock()), reply)
 
     async def poll(self, record: Record, start_by: float) -> Pending | Done:
         """Reads the submission; where it is gone, its product."""
         reading = await self._read(record, start_by=start_by)
-        count_poll(reading.reply)
-
+        count_poll(reading.last)
         found = interpret_poll(reading, record, self._clock(), self._grace)
 
         return identified(found, reading.last)
@@ -88,6 +80,16 @@ class SubmissionApi:
         """Closes its connections."""
         await self._client.close()
 
+    async def _look_after(
+        self, refusal: Answer, record: Record, has_time: Callable[[], bool]
+    ) -> Ending | Defer:
+        """What a refused DELETE means."""
+        reading = await self._read(record, has_time=has_time)
+        again = interpret_look(reading, record, self._clock(), self._grace)
+        found = interpret_look_after(again, refusal, record, self._clock(), self._grace)
+
+        return identified(identified(found, refusal), reading.last)
+
     async def _read(
         self,
         record: Record,
@@ -95,12 +97,18 @@ class SubmissionApi:
         start_by: float = math.inf,
         has_time: Callable[[], bool] = lambda: True,
     ) -> Reading:
+        """Each call begins by `start_by`, and only while `has_time()`; else it has no answer."""
+        if not has_time():
+            return Reading(_NOT_SENT)
+
         reply = await self._get("submission", _target(record), start_by)
         is_missing = isinstance(reply, Answer) and reply.status == HTTPStatus.NOT_FOUND
-        if not is_missing or not has_time():
+        if not is_missing:
             return Reading(reply)
+        if not has_time():
+            return Reading(reply, _NOT_SENT)
 
-        product = f"{_BASE}/products/{segment(record.product_id)}"
+        product = f"{_BASE}/products/{segment(record, 'product_id')}"
 
         return Reading(reply, await self._get("product", product, start_by))
 
@@ -112,6 +120,6 @@ class SubmissionApi:
 
 def _target(record: Record) -> str:
     """The path of the record's submission. Raises ValueError where it names none."""
-    product, submission = segment(record.product_id), segment(record.submission_id)
+    product, submission = segment(record, "product_id"), segment(record, "submission_id")
 
     return f"{_BASE}/products/{product}/submissions/{submission}"

@@ -445,4 +445,4 @@ def test_look_unanswered(reply: NoAnswer, cause: str, until: object) -> None:
 
 def test_look_without_time() -> None:
     """An invocation that would outlive its lease defers instead."""
-    assert NO_TIME == _look(NoAnswer(Cause.NO_TIME, sent=False))
+    assert replace(NO_TIME, was_sent=True) == _look(NoAnswer(Cause.NO_TIME, sent=False))

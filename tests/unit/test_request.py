@@ -20,8 +20,8 @@ OPERATION_ID = "a GUID: 8-4-4-4-12 hex digits"
 MOMENT = "an RFC 3339 time with offset, such as 2030-01-31T12:00:00Z"
 CORRELATION_ID = "at most 128 printable characters"
 FIELDS = (
-    "only correlationId, expiresAt, notificationEmails, offerId, operationId, publisherId,"
-    " requestId, traceparent"
+    "only correlationId, expiresAt, notificationEmails, offerId, operationId, productId,"
+    " publisherId, requestId, submissionId, traceparent"
 )
 
 
@@ -47,6 +47,8 @@ def test_all_fields() -> None:
     expected = {
         "publisher_id": "contoso",
         "offer_id": "contoso-offer",
+        "product_id": "",
+        "submission_id": "",
         "notification_emails": ["jondoe@contoso.com", "jane@contoso.com"],
         "request_id": "nightly-2030-01-31",
         "operation_id": GUID,
@@ -64,6 +66,8 @@ def test_required_fields_alone() -> None:
     expected: dict[str, Any] = {
         "publisher_id": "contoso",
         "offer_id": "contoso-offer",
+        "product_id": "",
+        "submission_id": "",
         "notification_emails": [],
         "request_id": "msg-m1",
         "operation_id": "",

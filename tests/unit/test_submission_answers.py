@@ -19,7 +19,6 @@ from offer_cancellation.portal.decision import (
 )
 from offer_cancellation.portal.submission import submission_of
 from offer_cancellation.portal.submission_answers import (
-    LOOK_AGAIN,
     Reading,
     interpret_delete,
     interpret_look,
@@ -170,16 +169,29 @@ def test_a_refusal_that_had_no_time_for_its_look() -> None:
                                                   found.error.code)  # fmt: skip
 
 
+@pytest.mark.parametrize("away", [answer(503), answer(401), NoAnswer(Cause.TOKEN, sent=False)])
+def test_a_refusal_is_remembered_while_the_api_is_away(away: Answer | NoAnswer) -> None:
+    """What the record says of the refusal stays, whatever keeps the look from being answered."""
+    before = replace(SEEN, refused_since=seconds(-5), last_status=409, last_code="Conflict")
+
+    found = look(Reading(away), before)
+
+    assert isinstance(found, Defer)
+    assert (None, None) == (found.answered, found.error)
+
+
+def test_a_product_that_could_not_be_read_in_time() -> None:
+    """The submission is gone, and whether its product is there is for the next look."""
+    found = look(Reading(answer(404), NoAnswer(Cause.NO_TIME, sent=False)), SEEN)
+
+    assert isinstance(found, Defer)
+    assert ("no-time", False) == (found.cause, found.was_sent)
+
+
 @pytest.mark.parametrize("status", [200, 202, 204, 206])
 def test_a_2xx_of_the_delete_is_accepted(status: int) -> None:
     """Nothing is believed but a read."""
     assert Accept(status) == interpret_delete(answer(status), SEEN, NOW)
-
-
-@pytest.mark.parametrize("status", LOOK_AGAIN)
-def test_delete_refused_looks_again(status: int) -> None:
-    """A read decides what it means."""
-    assert interpret_delete(answer(status, BUSY), SEEN, NOW) is None
 
 
 @pytest.mark.parametrize("status", [302, 406, 410, 422])
@@ -231,7 +243,7 @@ def test_look_after_a_refusal_that_follows_an_uncertain_attempt() -> None:
     early = interpret_look_after(Proceed(NOW), refusal, UNCERTAIN, NOW, GRACE)
 
     assert isinstance(early, Defer)
-    assert NOW == early.refused_since
+    assert (NOW, 409) == (early.refused_since, early.http_status)
     assert isinstance(interpret_look_after(Proceed(NOW), refusal, late, NOW, GRACE), Ending)
 
 
@@ -243,8 +255,23 @@ def test_look_after_a_refusal_without_time() -> None:
 
     assert isinstance(found, Defer)
     assert found.error is not None
-    assert (True, 409, "Conflict", NOW) == (found.was_sent, found.answered, found.error.code,
-                                            found.refused_since)  # fmt: skip
+    assert (True, 409, 409, "Conflict", NOW) == (
+        found.was_sent,
+        found.http_status,
+        found.answered,
+        found.error.code,
+        found.refused_since,
+    )
+
+
+def test_look_after_a_refusal_that_is_throttled() -> None:
+    """The pause that the look's answer asks for counts."""
+    waiting = Defer("http-429", retry_after=30.0)
+
+    found = interpret_look_after(waiting, answer(409, BUSY), SEEN, NOW, GRACE)
+
+    assert isinstance(found, Defer)
+    assert (30.0, False) == (found.retry_after, found.uncertain)
 
 
 ACCEPTED = replace(SEEN, status=Status.ACCEPTED, accepted_at=NOW)
