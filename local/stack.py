@@ -1,9 +1,9 @@
 """The whole stack: emulator, identity, portal and the app behind the development host.
 
-Emulator and host are child processes, identity and portal run in this one. Leaving the block ends
-them all, whatever ended it. A host that ends by itself meanwhile is started again, as the platform
-does it. The app itself is not touched: it is told where everything is through the settings that an
-operator would use.
+Emulator and host are child processes, identity and both APIs run in this one. Leaving the block
+ends them all, whatever ended it. A host that ends by itself meanwhile is started again, as the
+platform does it. The app itself is not touched: it is told where everything is through the settings
+that an operator would use.
 
 `managed_identity=True` runs the whole chain without a key: Azurite speaks TLS and takes bearer
 tokens, and the app gets the identity-based form of `CANCEL_STORAGE`. There is a token
@@ -28,6 +28,7 @@ from local.azurite import Azurite
 from local.host.host import STARTED
 from local.identity import SYSTEM_ASSIGNED, Identity
 from local.portal.portal import Portal
+from local.portal.submissions import SubmissionPortal
 from local.process import ChildProcess
 from local.tls import TlsFiles, write_tls_files
 from local.token_endpoint import TokenEndpoint
@@ -39,7 +40,7 @@ _LOOK_SECONDS = 0.2
 _RESTART_PAUSE_SECONDS = 1.0
 _STOP_SECONDS = 15.0  # longer than the host gives to what it runs
 # Whatever the developer's own shell says about these must not reach the app.
-_OURS = ("CANCEL_", "OUTCOME_", "LEDGER_", "POLL_", "BACKOFF_", "PARTNER_",
+_OURS = ("CANCEL_", "OUTCOME_", "LEDGER_", "POLL_", "BACKOFF_", "PARTNER_", "SUBMISSION_",
          "IDENTITY_", "MSI_", "AZURE_", "WEBSITE_")  # fmt: skip
 
 
@@ -50,6 +51,7 @@ class Stack:
     identity: Identity
     token_endpoint: TokenEndpoint | None = None
     portal: Portal
+    submissions: SubmissionPortal
     host: ChildProcess
     requests: QueueClient
     outcomes: QueueClient
@@ -67,6 +69,7 @@ class Stack:
         app_directory: Path = ROOT,
         lease_seconds: float = 60.0,
         make_portal: Callable[[Identity], Portal] = Portal,
+        make_submissions: Callable[[Identity], SubmissionPortal] = SubmissionPortal,
     ) -> None:
         self._settings = dict(settings or {})
         self._with_host = with_host
@@ -76,6 +79,7 @@ class Stack:
         self._app_directory = app_directory
         self._lease_seconds = lease_seconds
         self._make_portal = make_portal
+        self._make_submissions = make_submissions
         self._tls: TlsFiles | None = None
         self._stack = AsyncExitStack()
         self._hosts: list[ChildProcess] = []
@@ -91,6 +95,8 @@ class Stack:
         """The app settings: where everything is, and what `settings` adds or overrides."""
         return {
             "PARTNER_API_URL": self.portal.url,
+            "SUBMISSION_API": "on",
+            "SUBMISSION_API_URL": self.submissions.url,
             **self._storage_settings(),
             **self.identity.environment,
             **(self.token_endpoint.environment if self.token_endpoint else {}),
@@ -168,6 +174,7 @@ class Stack:
             self.token_endpoint = await enter(TokenEndpoint(self.identity, self._tls, trusted))
 
         self.portal = await enter(self._make_portal(self.identity))
+        self.submissions = await enter(self._make_submissions(self.identity))
         await self._open_clients()
         self.host = self.add_host(directory / "host.log")
         if self._with_host:

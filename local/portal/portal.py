@@ -5,8 +5,6 @@ redirects, and it never forgives: what breaks the API's contract is refused and 
 """
 
 import asyncio
-import socket
-import struct
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from types import TracebackType
@@ -17,9 +15,9 @@ from aiohttp import web
 from local.identity import Identity
 from local.portal.rules import AUDIENCE, Refusal, check_cancel, check_query, split_slot_id
 from local.portal.script import NOT_FOUND, Answer, Fault, Kind, Script, Seen
+from local.portal.wire import bearer_token, send
 from local.server import Server
 
-_TRICKLE_SECONDS = 0.05
 _OFFER = "/api/publishers/{publisher}/offers/{offer}"
 
 
@@ -125,7 +123,7 @@ class Portal:
     def _check(
         self, request: web.Request, parameters: frozenset[str] = frozenset()
     ) -> Refusal | None:
-        fault = self._identity.verify(_token(request), AUDIENCE)
+        fault = self._identity.verify(bearer_token(request), AUDIENCE)
         if fault is not None:
             return Refusal(401, "Unauthorized", f"The token is not valid: {fault}")
 
@@ -154,7 +152,7 @@ class Portal:
                 offer_id=offer,
                 kind=kind,
                 answered=answer.fault or answer.status,
-                token_jti=self._identity.token_id(_token(request)),
+                token_jti=self._identity.token_id(bearer_token(request)),
                 headers=headers,
                 body=body,
             )
@@ -162,69 +160,8 @@ class Portal:
         if answer.fault != Fault.TRICKLE and answer.delay_seconds:
             await asyncio.sleep(answer.delay_seconds)
 
-        return await self._send(request, answer)
-
-    async def _send(self, request: web.Request, answer: Answer) -> web.StreamResponse:
-        body, headers = answer.render(self.url)
-        match answer.fault:
-            case None:
-                return web.Response(status=answer.status, body=body or None, headers=headers)
-            case Fault.RESET_BEFORE | Fault.RESET_AFTER:
-                _reset(request)
-                return web.Response()
-            case Fault.HANG:
-                await asyncio.Event().wait()
-                return web.Response()
-            case Fault.TRUNCATE:
-                return await _truncate(request, answer.status, body, headers)
-            case Fault.TRICKLE:
-                pause = answer.delay_seconds or _TRICKLE_SECONDS
-                return await _trickle(request, answer.status, body, headers, pause)
+        return await send(request, answer, self.url)
 
 
 def _offer(request: web.Request) -> tuple[str, str]:
     return request.match_info["publisher"], request.match_info["offer"]
-
-
-def _token(request: web.Request) -> str:
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    return token if scheme.lower() == "bearer" else ""
-
-
-def _reset(request: web.Request) -> None:
-    transport = request.transport
-    if transport is None:
-        return
-
-    # Without lingering a close is a RST, which is what a peer that dies under load looks like.
-    sock = transport.get_extra_info("socket")
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    transport.abort()
-
-
-async def _truncate(
-    request: web.Request, status: int, body: bytes, headers: dict[str, str]
-) -> web.StreamResponse:
-    response = web.StreamResponse(status=status, headers=headers)
-    response.content_length = len(body) + 1024
-    await response.prepare(request)
-    await response.write(body)
-    if request.transport is not None:
-        # Closed, not aborted: what was written must arrive, or there is nothing to truncate.
-        request.transport.close()
-
-    return response
-
-
-async def _trickle(
-    request: web.Request, status: int, body: bytes, headers: dict[str, str], pause: float
-) -> web.StreamResponse:
-    response = web.StreamResponse(status=status, headers=headers)
-    response.content_length = len(body)
-    await response.prepare(request)
-    for position in range(len(body)):
-        await response.write(body[position : position + 1])
-        await asyncio.sleep(pause)
-
-    await response.write_eof()
-    return response

@@ -13,6 +13,7 @@ from azure.storage.queue.aio import QueueServiceClient
 from local.azurite import Azurite
 from local.identity import Identity
 from local.portal.portal import Portal
+from local.portal.submissions import SubmissionPortal
 from local.tls import write_tls_files
 from offer_cancellation.log import quiet_libraries
 
@@ -30,6 +31,7 @@ async def around(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Surr
         azurite = await stack.enter_async_context(Azurite())
         identity = await stack.enter_async_context(Identity())
         portal = await stack.enter_async_context(Portal(identity))
+        submissions = await stack.enter_async_context(SubmissionPortal(identity))
         storage = azurite.connection_string
         queues = QueueServiceClient.from_connection_string(storage)
         tables = TableServiceClient.from_connection_string(storage)
@@ -43,7 +45,7 @@ async def around(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Surr
         # Each test makes clients, and all public authorities would take them 25 ms to load.
         authority = write_tls_files(tmp_path_factory.mktemp("tls")).authority
         environment.setenv("SSL_CERT_FILE", str(authority))
-        yield Surroundings(azurite, identity, portal, queues, tables)
+        yield Surroundings(azurite, identity, portal, submissions, queues, tables)
 
 
 @pytest_asyncio.fixture

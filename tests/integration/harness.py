@@ -28,6 +28,13 @@ from local.azurite import Azurite
 from local.identity import Identity
 from local.portal.portal import Portal
 from local.portal.script import Answer, Fault, Kind, Script, Seen
+from local.portal.submission_script import (
+    SUBMISSION,
+    SubmissionCall,
+    SubmissionKind,
+    SubmissionScript,
+)
+from local.portal.submissions import SubmissionPortal
 from offer_cancellation.services import Services, make_services
 from offer_cancellation.settings import load
 from poll_timer.tick import tick
@@ -63,6 +70,7 @@ class Surroundings:
     azurite: Azurite
     identity: Identity
     portal: Portal
+    submissions: SubmissionPortal
     queues: QueueServiceClient
     tables: TableServiceClient
 
@@ -94,10 +102,14 @@ class Harness(LedgerView):
         self._poison = around.queues.get_queue_client(f"requests-{name}-poison")
         self._rejected = around.queues.get_queue_client(f"requests-{name}-rejected")
         self._inserted: dict[str, datetime] = {}
+        self.product = f"product-{name}"
         self._refused = len(around.portal.refused)
+        self._refused_submissions = len(around.submissions.refused)
         environment = {
             "CANCEL_STORAGE": around.azurite.connection_string,
             "PARTNER_API_URL": around.portal.url,
+            "SUBMISSION_API": "on",
+            "SUBMISSION_API_URL": around.submissions.url,
             "CANCEL_QUEUE": f"requests-{name}",
             "OUTCOME_QUEUE": f"outcomes-{name}",
             "LEDGER_TABLE": f"ledger{name}",
@@ -139,7 +151,41 @@ class Harness(LedgerView):
     def refused(self) -> list[str]:
         """What the portal refused since this was asked last: calls that break its contract."""
         first, self._refused = self._refused, len(self.around.portal.refused)
-        return self.around.portal.refused[first:]
+        second = self._refused_submissions
+        self._refused_submissions = len(self.around.submissions.refused)
+        return self.around.portal.refused[first:] + self.around.submissions.refused[second:]
+
+    # The outside, of the second generation.
+
+    @property
+    def submission(self) -> dict[str, str]:
+        """What a request for the test's submission holds."""
+        return {"productId": self.product, "submissionId": SUBMISSION, "requestId": REQUEST_ID}
+
+    def script_submission(self, **answers: list[Answer]) -> None:
+        """What the submission API answers for the test's product, a list for each kind of call."""
+        self.around.submissions.script(self.product, SubmissionScript(**answers))
+
+    def deletes(self) -> int:
+        """How many DELETEs of the test's submission the API acted on."""
+        return sum(call.is_acted_on for call in self.submission_calls("delete"))
+
+    def submission_calls(self, kind: SubmissionKind | None = None) -> list[SubmissionCall]:
+        """The calls for the test's product, in order."""
+        return [
+            call
+            for call in self.around.submissions.seen
+            if call.product_id == self.product and kind in (None, call.kind)
+        ]
+
+    async def send_submission(self, **fields: object) -> str:
+        """Puts a good request for the test's submission, with these fields, on the queue."""
+        return await self.send(json.dumps({**self.submission, **fields}))
+
+    async def submit_submission(self, **fields: object) -> None:
+        """Sends a good request for the test's submission with these fields, and delivers it."""
+        await self.send_submission(**fields)
+        await self.deliver()
 
     async def send(self, text: str | None = None, **fields: object) -> str:
         """Puts a message on the request queue: the text, or a good request with these fields."""

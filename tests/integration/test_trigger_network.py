@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -11,8 +12,15 @@ import pytest_asyncio
 
 from local.portal.script import Answer, Fault
 from offer_cancellation.portal.answer import Cause, NoAnswer
-from offer_cancellation.portal.client import Portal
-from tests.integration.harness import FIRST_WAIT, Harness, MakeHarness, timeout_for
+from offer_cancellation.portal.client import ApiClient, Call, Place
+from offer_cancellation.portal.cloud_partner import CloudPartnerApi
+from tests.integration.harness import (
+    FIRST_WAIT,
+    SHORT_TIMEOUT,
+    Harness,
+    MakeHarness,
+    timeout_for,
+)
 
 
 @pytest.fixture
@@ -187,10 +195,9 @@ async def test_the_post_behind_a_guard_has_a_connection_of_its_own(
 async def test_a_name_that_cannot_be_resolved_is_an_outage(harness: Harness, host: str) -> None:
     """Whatever the resolver raises: nothing was sent, and it is tried again later."""
     app = harness.services
-    settings = app.settings.model_copy(update={"api_url": f"https://{host}"})
-    portal = Portal(settings, app.credentials.of(None), app.backoff, harness.clock)
-    harness.services = replace(app, portal=portal)
-    await app.portal.close()
+    await app.apis.cloud_partner.close()
+    named = CloudPartnerApi(_client(harness, f"https://{host}"), app.settings, harness.clock)
+    harness.services = replace(app, apis=replace(app.apis, cloud_partner=named))
 
     await harness.submit()
 
@@ -213,24 +220,41 @@ async def test_a_connection_that_hangs_is_not_an_attempt(make_harness: MakeHarne
     await harness.holds("deferred", Uncertain=False, Attempts=0)
 
 
-async def test_a_post_is_sent_once(make_harness: MakeHarness, brusque: Brusque) -> None:
-    """On a dead connection it is lost, not repeated below the app."""
-    harness = make_harness(PARTNER_API_URL=brusque.url, PARTNER_API_TIMEOUT_SECONDS="2")
-    brusque.answers = {"cancel": [(503, {}), (200, {})]}
-    portal = harness.services.portal
-    await portal.cancel("contoso", "one", None)
+@asynccontextmanager
+async def _calling(harness: Harness, url: str) -> AsyncIterator[ApiClient]:
+    client = _client(harness, url)
+    yield client
+    await client.close()
 
-    reply = await portal.cancel("contoso", "two", None)
+
+def _client(harness: Harness, url: str) -> ApiClient:
+    """The app's client, for an API elsewhere."""
+    app = harness.services
+    place = Place(url, app.settings.api_scope, app.settings.api_timeout, connections=1)
+
+    return ApiClient(place, app.credentials.of(None), app.backoff, harness.clock)
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+async def test_what_changes_something_is_sent_once(
+    make_harness: MakeHarness, brusque: Brusque, method: str
+) -> None:
+    """On a dead connection it is lost, not repeated below the app."""
+    harness = make_harness(**SHORT_TIMEOUT)
+    brusque.answers = {"cancel": [(503, {}), (200, {}), (200, {})]}
+
+    async with _calling(harness, brusque.url) as client:
+        await client.call(Call(method, "cancel", "/api/one/cancel"))
+        reply = await client.call(Call(method, "cancel", "/api/two/cancel"))
 
     assert isinstance(reply, NoAnswer)
     assert (reply.sent, brusque.calls) == (True, ["cancel"])
 
 
-async def test_why_there_is_no_answer(make_harness: MakeHarness, free_port: int) -> None:
+async def test_why_there_is_no_answer(harness: Harness, free_port: int) -> None:
     """The reason is kept for people, without an address of e-mail or a query."""
-    harness = make_harness(PARTNER_API_URL=f"http://127.0.0.1:{free_port}")
-
-    reply = await harness.services.portal.cancel("contoso", "offer", None)
+    async with _calling(harness, f"http://127.0.0.1:{free_port}") as client:
+        reply = await client.call(Call("POST", "cancel", "/api/cancel?sig=abc"))
 
     assert isinstance(reply, NoAnswer)
     assert reply.error is not None
@@ -242,7 +266,8 @@ async def test_why_there_is_no_token(harness: Harness) -> None:
     """The identity's answer is the reason."""
     harness.around.identity.down = True
 
-    reply = await harness.services.portal.cancel("contoso", "offer", None)
+    async with _calling(harness, harness.around.portal.url) as client:
+        reply = await client.call(Call("POST", "cancel", f"{harness.base}/cancel"))
 
     assert isinstance(reply, NoAnswer)
     assert (Cause.TOKEN, False) == (reply.cause, reply.sent)
