@@ -12,6 +12,7 @@ from aiohttp import connector
 from local.identity import TENANT
 from local.outcomes import take_outcomes
 from local.portal.script import Answer, Script
+from local.portal.submission_script import CANCELLED, DELETED, PRODUCT, SUBMITTED
 from local.stack import Stack
 from local.tls import write_tls_files
 from local.token_endpoint import APP_ID, TokenEndpoint, TokenError
@@ -63,6 +64,20 @@ async def test_the_api_is_called_as_the_application(
     await application.ends("canceled")
     tokens = {seen.token_jti for seen in application.seen()}
     assert (tokens, {SCOPE}) == (set(endpoint.issued), set(endpoint.issued.values()))
+
+
+async def test_the_submission_api_is_called_as_the_application(
+    application: Harness, endpoint: TokenEndpoint
+) -> None:
+    """Look, DELETE and poll go out with the application's token for that API, and only that."""
+    application.script_submission(read=[SUBMITTED, CANCELLED], delete=[DELETED], product=[PRODUCT])
+
+    await application.submit_submission()
+    await application.tick_after(60)
+
+    await application.ends("canceled")
+    tokens = {call.token_jti for call in application.submission_calls()}
+    assert (tokens, {OTHER_SCOPE}) == (set(endpoint.issued), set(endpoint.issued.values()))
 
 
 @pytest.mark.parametrize(
