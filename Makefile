@@ -24,7 +24,7 @@ DECISIONS := cancel_trigger/decisions.py,cancel_trigger/meeting.py,cancel_trigge
 help:  ## Show this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
 
-demo: install  ## Send a dozen requests through the whole stack and watch them end
+demo: install  ## Send some requests through the whole stack and watch them end
 	@$(BIN)/python -m local.demo
 
 run: install  ## Keep the local stack up, to send requests to

@@ -29,6 +29,7 @@ class Identity:
         self.lifetime_seconds = lifetime_seconds
         self.down = False
         self.requests = 0
+        self.resources: list[str] = []  # that tokens were issued for, in order
         self.header = secrets.token_hex(16)
         self.url = ""
         self._key = secrets.token_bytes(32)
@@ -114,6 +115,7 @@ class Identity:
             return web.json_response(_error(400, fault), status=400)
 
         resource = request.query["resource"]
+        self.resources.append(resource)
         token, expires = self.issue(resource, request.query.get("client_id"))
         return web.json_response(
             {

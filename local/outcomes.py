@@ -23,14 +23,14 @@ _SHOWN = {
     "polls": "polls",
     "uncertain": "uncertain",
 }
-_COLUMNS = ["OfferId", "Status", "HttpStatus", "OperationStatus", "Attempts", "Polls"]
+_COLUMNS = ["OfferId", "ProductId", "Status", "HttpStatus", "OperationStatus", "Attempts", "Polls"]
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerRow:
-    """What the ledger says of one request at the moment."""
+    """What the ledger says of one request at the moment; `target`: its offer or product."""
 
-    offer_id: str
+    target: str
     status: str
     attempts: int
     polls: int
@@ -48,6 +48,12 @@ async def take_outcomes(queue: QueueClient) -> list[dict[str, Any]]:
         return events
 
     return events
+
+
+def target_of(event: Mapping[str, Any]) -> str:
+    """Return the offer, or the product, that an outcome event is about."""
+    data = event.get("data") or {}
+    return str(data.get("offerId") or data.get("productId"))
 
 
 async def peek_outcomes(queue: QueueClient) -> list[dict[str, Any]]:
@@ -78,7 +84,7 @@ async def read_ledger(table: TableClient) -> list[LedgerRow]:
     try:
         return [
             LedgerRow(
-                offer_id=str(entity["OfferId"]),
+                target=str(entity.get("OfferId") or entity["ProductId"]),
                 status=str(entity["Status"]),
                 attempts=int(entity.get("Attempts") or 0),
                 polls=int(entity.get("Polls") or 0),
@@ -93,8 +99,9 @@ async def read_ledger(table: TableClient) -> list[LedgerRow]:
 def describe(event: Mapping[str, Any]) -> str:
     """Return an outcome event as a compact line, and a second one for its error."""
     data = event.get("data") or {}
-    offer = f"{data.get('publisherId', '?')}/{data.get('offerId', '?')}"
-    parts = [f"{data.get('status', '?'):<9}", f"{offer:<22}"]
+    names = ("productId", "submissionId") if "productId" in data else ("publisherId", "offerId")
+    target = "/".join(str(data.get(name, "?")) for name in names)
+    parts = [f"{data.get('status', '?'):<9}", f"{target:<22}"]
     parts += [f"{label}={data[name]}" for name, label in _SHOWN.items() if name in data]
     if "durationSeconds" in data:
         parts.append(f"in {data['durationSeconds']:.1f} s")

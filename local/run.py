@@ -21,7 +21,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from local.demo.apis import tell
 from local.demo.scenarios import SCENARIOS, request
+from local.demo.submissions import submission_request
 from local.outcomes import describe, peek_outcomes
 from local.stack import ROOT, Stack
 
@@ -35,8 +37,9 @@ SETTINGS = {
 _LOOK_SECONDS = 1.0
 
 _HELP = """
-Portal:    {portal}
-Host log:  {log}
+Portal:          {portal}
+Submission API:  {submissions}
+Host log:        {log}
 
 The connection string, for the commands below:
 
@@ -45,6 +48,10 @@ export CANCEL_STORAGE={storage}
 Send a request:
 
 {python} -m local.send {text}
+
+for a submission of a newer product:
+
+{python} -m local.send {submission}
 
 or with the Azure CLI:
 
@@ -77,8 +84,7 @@ async def _run(console: Console, arguments: argparse.Namespace) -> None:
             SETTINGS, with_host=not arguments.no_host, directory=Path(directory)
         ) as stack:
             for scenario in SCENARIOS:
-                if scenario.script is not None:
-                    stack.portal.script(scenario.offer_id, scenario.script)
+                tell(stack, scenario)
 
             _explain(console, stack, with_host=not arguments.no_host)
             if arguments.write_settings:
@@ -109,13 +115,14 @@ async def _watch(console: Console, stack: Stack, stop: asyncio.Event) -> None:
 
 def _explain(console: Console, stack: Stack, *, with_host: bool) -> None:
     table = Table(
-        title="Offers of the publisher contoso that the portal knows", title_justify="left"
+        title="Offers of the publisher contoso, and products, that the two APIs know",
+        title_justify="left",
     )
-    table.add_column("offer", no_wrap=True)
-    table.add_column("what the portal does")
+    table.add_column("offer or product", no_wrap=True)
+    table.add_column("what its API does")
     for scenario in SCENARIOS:
         if scenario.script is not None:
-            table.add_row(scenario.offer_id, scenario.does)
+            table.add_row(scenario.target, scenario.does)
 
     table.add_row("any other", "404 with an error object")
     console.print(table)
@@ -123,6 +130,8 @@ def _explain(console: Console, stack: Stack, *, with_host: bool) -> None:
     console.print(
         _HELP.format(
             portal=stack.portal.url,
+            submissions=stack.submissions.url,
+            submission=shlex.quote(json.dumps(submission_request("product-slow"))),
             log=stack.log_path if with_host else "none, the app is left to `func start`",
             storage=shlex.quote(stack.azurite.connection_string),
             text=text,

@@ -1,1 +1,1 @@
-"""The demo: a dozen cancel requests through the whole local stack."""
+"""The demo: cancel requests of both generations through the whole local stack."""

@@ -1,4 +1,4 @@
-"""A dozen cancel requests, start to end, in under half a minute: `python -m local.demo`.
+"""Cancel requests, start to end, in under half a minute: `python -m local.demo`.
 
 It brings up the whole stack on free ports, puts every scenario on the queue and watches the
 ledger and the outcomes from outside. Exit code 0 only if each ended as expected.
@@ -14,10 +14,11 @@ from pathlib import Path
 
 from rich.console import Console
 
+from local.demo.apis import count_cancels, refusals, tell
 from local.demo.progress import Progress
 from local.demo.scenarios import SCENARIOS
 from local.demo.view import open_view
-from local.outcomes import describe, peek_texts, read_ledger, take_outcomes
+from local.outcomes import describe, peek_texts, read_ledger, take_outcomes, target_of
 from local.stack import Stack
 
 # Seconds instead of minutes: the same decisions, faster.
@@ -50,7 +51,7 @@ async def run(console: Console, directory: Path) -> bool:
 
             view.show(progress)
 
-        refused = list(stack.portal.refused)
+        refused = refusals(stack)
 
     return _report(console, progress, refused)
 
@@ -58,9 +59,7 @@ async def run(console: Console, directory: Path) -> bool:
 async def _send(stack: Stack) -> list[Progress]:
     progress = []
     for scenario in SCENARIOS:
-        if scenario.script is not None:
-            stack.portal.script(scenario.offer_id, scenario.script, scenario.publisher_id)
-
+        tell(stack, scenario)
         await stack.requests.send_message(scenario.text)
         progress.append(Progress(scenario))
 
@@ -68,19 +67,19 @@ async def _send(stack: Stack) -> list[Progress]:
 
 
 async def _look(stack: Stack, progress: Sequence[Progress]) -> None:
-    by_offer = {one.scenario.offer_id: one for one in progress}
+    by_target = {one.scenario.target: one for one in progress}
     for event in await take_outcomes(stack.outcomes):
-        if one := by_offer.get(str((event.get("data") or {}).get("offerId"))):
+        if one := by_target.get(target_of(event)):
             one.end(event)
 
     table = stack.tables.get_table_client(stack.setting("LEDGER_TABLE", "cancellations"))
     for row in await read_ledger(table):
-        if one := by_offer.get(row.offer_id):
+        if one := by_target.get(row.target):
             one.row = row
 
     rejected = await peek_texts(stack.rejected)
     for one in progress:
-        one.posts = stack.portal.count("cancel", one.scenario.offer_id, one.scenario.publisher_id)
+        one.posts = count_cancels(stack, one.scenario)
         one.kept = one.scenario.text in rejected
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from local.demo.scenarios import Scenario
+from local.demo.scenario import Scenario
 from local.outcomes import LedgerRow
 
 INVALID = "InvalidRequest"
@@ -66,7 +66,7 @@ class Progress:
         pairs = [
             ("status", expect.status, self._data.get("status")),
             ("error code", expect.code, code),
-            ("POSTs", expect.posts, self.posts),
+            ("cancel calls", expect.posts, self.posts),
         ]
         found = [f"{name} {got}, not {want}" for name, want, got in pairs if got != want]
         if polls < expect.polls:

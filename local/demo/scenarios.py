@@ -1,41 +1,20 @@
-"""A dozen requests that show what the app does, each with its portal and its expected end.
+"""Requests that show what the app does, each with its API's script and its expected end.
 
 Data for the demo and for the end-to-end tests; nothing in here sends, waits or judges.
 """
 
 import base64
 import json
-from dataclasses import dataclass
 
+from local.demo.scenario import PUBLISHER, Expect, Scenario
+from local.demo.submissions import SUBMISSIONS
 from local.portal.script import Answer, Script
 
-PUBLISHER = "contoso"
+__all__ = ["PUBLISHER", "SCENARIOS", "Expect", "Scenario", "request"]
+
 _OPERATION = "56615b67-2185-49fe-80d2-c4ddf77bb2e8"
 _VERSION = "api-version=2017-10-31"
 _BASE = f"/api/publishers/{PUBLISHER}/offers"
-
-
-@dataclass(frozen=True, slots=True)
-class Expect:
-    """How a request ends: status and error code, POSTs exactly, polls at least."""
-
-    status: str
-    code: str | None = None
-    posts: int = 1
-    polls: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """A message for the queue, what the portal does with its offer, and what comes of it."""
-
-    name: str
-    offer_id: str
-    does: str
-    text: str
-    expect: Expect
-    script: Script | None = None
-    publisher_id: str = PUBLISHER
 
 
 def request(offer_id: str, **fields: object) -> dict[str, object]:
@@ -118,10 +97,10 @@ def _error(status: int, code: str, message: str) -> Answer:
     return Answer(status, {"error": {"code": code, "message": message}})
 
 
-SCENARIOS: tuple[Scenario, ...] = (
+_OFFERS = (
     Scenario(
         name="cancelled at once",
-        offer_id="at-once",
+        target="at-once",
         does="200",
         text=_request("at-once"),
         script=Script(cancel=[Answer(200)]),
@@ -129,7 +108,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     ),
     Scenario(
         name="migrated offer",
-        offer_id="migrated",
+        target="migrated",
         does="202, relative Location; running, completed",
         text=_request("migrated"),
         script=Script(cancel=[_accepted(_migrated("migrated"))], operation=[_RUNNING, _COMPLETED]),
@@ -137,7 +116,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     ),
     Scenario(
         name="offer not migrated",
-        offer_id="not-migrated",
+        target="not-migrated",
         does="202, Location with $ ids; canceled, a bare object",
         text=_request("not-migrated"),
         script=Script(
@@ -148,7 +127,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     ),
     Scenario(
         name="API of 2018",
-        offer_id="of-2018",
+        target="of-2018",
         does="202, absolute Operation-Location, no api-version",
         text=_request("of-2018"),
         script=Script(
@@ -166,7 +145,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     ),
     Scenario(
         name="location in the body",
-        offer_id="in-the-body",
+        target="in-the-body",
         does="202, the body holds the location",
         text=_request("in-the-body"),
         script=Script(
@@ -176,7 +155,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     ),
     Scenario(
         name="slow operation",
-        offer_id="slow",
+        target="slow",
         does="202; not started, running twice, completed",
         text=_request("slow"),
         script=Script(
@@ -192,7 +171,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     ),
     Scenario(
         name="throttled",
-        offer_id="throttled",
+        target="throttled",
         does="429 with Retry-After: 2, then 200",
         text=_request("throttled"),
         script=Script(
@@ -202,7 +181,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     ),
     Scenario(
         name="operation fails",
-        offer_id="fails",
+        target="fails",
         does="202; failed, with a step's message in HTML",
         text=_request("fails"),
         script=Script(cancel=[_accepted(_migrated("fails"))], operation=[_FAILED]),
@@ -210,7 +189,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     ),
     Scenario(
         name="bad request",
-        offer_id="bad-request",
+        target="bad-request",
         does="400 with an error object",
         text=_request("bad-request"),
         script=Script(cancel=[_error(400, "BadRequest", "The offer has no submission to cancel.")]),
@@ -218,7 +197,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     ),
     Scenario(
         name="no access",
-        offer_id="no-access",
+        target="no-access",
         does="403 with an error object",
         text=_request("no-access"),
         script=Script(
@@ -228,7 +207,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     ),
     Scenario(
         name="no such offer",
-        offer_id="no-such-offer",
+        target="no-such-offer",
         does="404 with a bare string",
         text=_request("no-such-offer"),
         script=Script(cancel=[Answer(404, '"Contoso.Catalog.EntityDoesNotExistException"')]),
@@ -236,14 +215,14 @@ SCENARIOS: tuple[Scenario, ...] = (
     ),
     Scenario(
         name="misspelt field",
-        offer_id="misspelt",
+        target="misspelt",
         does="nothing is posted: operatonId is not a field",
         text=_base64(request("misspelt", requestId="demo-misspelt", operatonId=_OPERATION)),
         expect=Expect("rejected", "InvalidRequest", posts=0),
     ),
     Scenario(
         name="CloudEvents envelope",
-        offer_id="enveloped",
+        target="enveloped",
         does="200; the request was the data of an event",
         text=_envelope("enveloped"),
         script=Script(cancel=[Answer(200)]),
@@ -251,10 +230,12 @@ SCENARIOS: tuple[Scenario, ...] = (
     ),
     Scenario(
         name="plain text JSON",
-        offer_id="plain-text",
+        target="plain-text",
         does="200; the message was not base64",
         text=json.dumps(request("plain-text", requestId="demo-plain-text")),
         script=Script(cancel=[Answer(200)]),
         expect=Expect("canceled"),
     ),
 )
+
+SCENARIOS: tuple[Scenario, ...] = (*_OFFERS, *SUBMISSIONS)

@@ -92,7 +92,7 @@ class LineView:
             self._shown[one.scenario.name] = now
             self._console.print(
                 f"{one.elapsed_seconds:5.1f} s  {one.scenario.name:<22} {one.status:<11} "
-                f"posts={one.posts} polls={one.polls} {_verdict(one)}".rstrip(),
+                f"calls={one.posts} polls={one.polls} {_verdict(one)}".rstrip(),
                 markup=False,
                 soft_wrap=True,
             )
@@ -100,11 +100,11 @@ class LineView:
 
 def _table(progress: Sequence[Progress]) -> Table:
     table = Table(box=SIMPLE, expand=True, pad_edge=False, padding=(0, 1, 0, 0))
-    # Everything but what the portal does has its width; that takes what the terminal leaves.
+    # Everything but what the API does has its width; that takes what the terminal leaves.
     table.add_column("request", no_wrap=True, min_width=20)
-    table.add_column("what the portal does", no_wrap=True, ratio=1)
+    table.add_column("what the API does", no_wrap=True, ratio=1)
     table.add_column("status", no_wrap=True, min_width=10)
-    table.add_column("POSTs", justify="right", no_wrap=True, min_width=5)
+    table.add_column("calls", justify="right", no_wrap=True, min_width=5)
     table.add_column("polls", justify="right", no_wrap=True, min_width=5)
     table.add_column("elapsed", justify="right", no_wrap=True, min_width=7)
     table.add_column("", no_wrap=True, min_width=1)

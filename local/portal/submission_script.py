@@ -4,6 +4,7 @@ Data only: nothing here listens or sends.
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -114,6 +115,6 @@ class SubmissionCall:
 def is_submitted(answer: Answer) -> bool:
     """Whether a caller has read `InProgress`, `Submitted` in it."""
     body = answer.body if isinstance(answer.body, dict) else {}
-    words = [str(body.get(name)).replace(" ", "").lower() for name in ("state", "substate")]
+    words = [re.sub(r"[\s_-]", "", str(body.get(n))).lower() for n in ("state", "substate")]
 
     return answer.status == 200 and not answer.fault and words == ["inprogress", "submitted"]  # noqa: PLR2004

@@ -9,8 +9,9 @@ import pytest
 import pytest_asyncio
 from azure.data.tables import TableEntity
 
+from local.demo.apis import count_cancels, refusals, tell
 from local.demo.scenarios import SCENARIOS, Scenario
-from local.outcomes import peek_texts, take_outcomes
+from local.outcomes import peek_texts, take_outcomes, target_of
 from local.stack import Stack
 
 SETTINGS = {
@@ -28,7 +29,7 @@ class Played:
 
     def __init__(self) -> None:
         self.events: dict[str, list[dict[str, Any]]] = {}
-        self.poison: list[str] = []
+        self.rejected: list[str] = []
         self.waiting: list[str] = []
         self.rows: list[TableEntity] = []
         self.refused: list[str] = []
@@ -43,17 +44,15 @@ async def played(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Play
     played = Played()
     async with Stack(SETTINGS, directory=directory) as stack:
         for scenario in SCENARIOS:
-            if scenario.script is not None:
-                stack.portal.script(scenario.offer_id, scenario.script, scenario.publisher_id)
+            tell(stack, scenario)
             await stack.requests.send_message(scenario.text)
         await _watch(stack, played)
         table = stack.tables.get_table_client("cancellations")
         played.rows = [row async for row in table.list_entities()]
-        played.poison = await peek_texts(stack.poison)
+        played.rejected = await peek_texts(stack.rejected)
         played.waiting = await peek_texts(stack.requests)
-        played.refused = list(stack.portal.refused)
-        played.posts = {one.offer_id: stack.portal.count("cancel", one.offer_id)
-                        for one in SCENARIOS}  # fmt: skip
+        played.refused = refusals(stack)
+        played.posts = {one.target: count_cancels(stack, one) for one in SCENARIOS}
     played.log = stack.log_path.read_text()
     yield played
 
@@ -64,7 +63,7 @@ async def _watch(stack: Stack, played: Played) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             for event in await take_outcomes(stack.outcomes):
-                played.events.setdefault(event["data"]["offerId"], []).append(event)
+                played.events.setdefault(target_of(event), []).append(event)
             # A message goes when its invocation is over: then its copy was kept, too.
             queue = await stack.requests.get_queue_properties()
             is_complete = len(played.events) == len(SCENARIOS)
@@ -75,40 +74,40 @@ async def _watch(stack: Stack, played: Played) -> None:
             await asyncio.sleep(0.2)
 
 
-def expected_poison() -> list[str]:
-    """The texts that must be in the poison queue."""
+def expected_originals() -> list[str]:
+    """The texts that must be in the rejected queue."""
     return [one.text for one in SCENARIOS if one.expect.code == "InvalidRequest"]
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.offer_id)
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.target)
 async def test_a_scenario_ends_as_expected(played: Played, scenario: Scenario) -> None:
     """From the queue through host, functions, portal and table to the outcome queue."""
-    events = played.events[scenario.offer_id]
+    events = played.events[scenario.target]
     data = events[-1]["data"]
     expect = scenario.expect
 
     assert len({(event["source"], event["id"]) for event in events}) == 1
     assert events[-1]["source"] == "/offer-cancellation/contoso-cancels"
     assert (data["status"], data.get("error", {}).get("code")) == (expect.status, expect.code)
-    assert played.posts[scenario.offer_id] == data["attempts"] == expect.posts
+    assert played.posts[scenario.target] == data["attempts"] == expect.posts
     assert data["polls"] >= expect.polls
 
 
 async def test_the_ledger_is_at_rest(played: Played) -> None:
     """One final record a valid request, and no due row."""
-    valid = [one.offer_id for one in SCENARIOS if one.text not in expected_poison()]
+    valid = [one.target for one in SCENARIOS if one.text not in expected_originals()]
 
-    assert sorted(row["OfferId"] for row in played.rows) == sorted(valid)
+    assert sorted(row.get("OfferId") or row["ProductId"] for row in played.rows) == sorted(valid)
     assert {row["Status"] for row in played.rows} <= FINAL
 
 
 async def test_the_queues_are_at_rest(played: Played) -> None:
-    """Nothing waits, and the poison queue holds the invalid messages, unchanged."""
+    """Nothing waits, and the invalid messages are kept unchanged."""
     assert played.waiting == []
-    assert sorted(played.poison) == sorted(expected_poison())
+    assert sorted(played.rejected) == sorted(expected_originals())
 
 
-async def test_the_portal_had_nothing_to_refuse(played: Played) -> None:
+async def test_the_apis_had_nothing_to_refuse(played: Played) -> None:
     """Every call kept to the API's contract, token included."""
     assert played.refused == []
 

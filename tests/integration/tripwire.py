@@ -1,16 +1,30 @@
 """A process that dies at a chosen step: just before, or just after, one of its calls outside.
 
-The clients are the real ones; what is added is where the work stops.
+The clients are the real ones; what is added is where the work stops. A dead process removes no due
+row: removals that nobody waits for are dropped, which is the worst that can become of them.
 """
 
+import copy
 import dataclasses
-import inspect
 from collections.abc import Awaitable, Callable
-from typing import Any, cast
+from typing import Any
 
+from offer_cancellation.portal.apis import Apis
+from offer_cancellation.portal.decision import Api
 from offer_cancellation.services import Services
+from offer_cancellation.storage import Copy
 
-OUTSIDE = ("ledger", "portal", "outcomes", "requests", "poison")
+# The calls that change something outside, or that a decision is made from. What maintenance reads
+# beside them is left out: steps would have another order each time.
+STEPS = {
+    "ledger": ("insert", "save", "find"),
+    "outcomes": ("send", "send_refusal"),
+    "requests": ("send",),
+    "rejected": ("keep",),
+    "poison": ("receive", "hide", "delete"),
+}
+_CALLS = "apis"
+_STEPS_BY_NAME = {**STEPS, _CALLS: ("call",)}
 
 
 class Crash(BaseException):
@@ -23,6 +37,7 @@ class Wire:
     def __init__(self, crash_at: int) -> None:
         self.crash_at = crash_at
         self.steps: list[str] = []
+        self.received: list[Copy] = []  # from the poison queue
 
     @property
     def has_crashed(self) -> bool:
@@ -41,23 +56,43 @@ class _Wired:
         self._name, self._real, self._wire = name, real, wire
 
     def __getattr__(self, attribute: str) -> object:
+        if attribute == "remove_soon":
+            return lambda _: None
         value = getattr(self._real, attribute)
-        if not inspect.iscoroutinefunction(value):
+        if attribute not in _STEPS_BY_NAME[self._name]:
             return value
-        call = cast("Callable[..., Awaitable[Any]]", value)
 
-        async def wired(*arguments: Any, **named: Any) -> Any:
-            self._wire.step(f"before {self._name}.{attribute}")
+        return self._wired(f"{self._name}.{attribute}", value)
+
+    def _wired(
+        self, name: str, call: Callable[..., Awaitable[Any]]
+    ) -> Callable[..., Awaitable[Any]]:
+        async def wired_call(*arguments: Any, **named: Any) -> Any:
+            self._wire.step(f"before {name}")
             result = await call(*arguments, **named)
-            self._wire.step(f"after {self._name}.{attribute}")
+            if name == "poison.receive":
+                self._wire.received += result
+            self._wire.step(f"after {name}")
             return result
 
-        return wired
+        return wired_call
 
 
-def wired(clients: Services, wire: Wire) -> Services:
-    """The same clients, each call outside two steps of the wire."""
-    replaced: dict[str, Any] = {
-        name: _Wired(name, getattr(clients, name), wire) for name in OUTSIDE
-    }
-    return dataclasses.replace(clients, **replaced)
+def wired(services: Services, wire: Wire) -> Services:
+    """The same services, each such call between two steps of the wire."""
+    replaced: dict[str, Any] = {name: _Wired(name, getattr(services, name), wire) for name in STEPS}
+    apis = Apis(
+        *(
+            _with_wired_client(api, wire)
+            for api in (services.apis.cloud_partner, services.apis.submission)
+        )
+    )
+    return dataclasses.replace(services, apis=apis, **replaced)
+
+
+def _with_wired_client(api: Api, wire: Wire) -> Api:
+    """The same adapter, each of its calls between two steps."""
+    wired_api: Any = copy.copy(api)
+    wired_api._client = _Wired(_CALLS, wired_api._client, wire)
+    found: Api = wired_api
+    return found

@@ -23,11 +23,11 @@ def _progress(expect: Expect, *, posts: int, event: dict[str, Any]) -> Progress:
     return progress
 
 
-def test_every_scenario_has_an_offer_of_its_own() -> None:
-    """Outcomes are told apart by their offer, so no two scenarios share one."""
-    offers = [scenario.offer_id for scenario in SCENARIOS]
+def test_every_scenario_has_a_target_of_its_own() -> None:
+    """Outcomes are told apart by their offer or product, so no two scenarios share one."""
+    targets = [scenario.target for scenario in SCENARIOS]
 
-    assert len(offers) == len(set(offers))
+    assert len(targets) == len(set(targets))
 
 
 def test_all_but_one_message_are_base64() -> None:
@@ -54,7 +54,7 @@ def test_what_ended_as_expected_differs_in_nothing() -> None:
     [
         (Expect("rejected"), 1, "status canceled, not rejected"),
         (Expect("canceled", "Forbidden"), 1, "error code None, not Forbidden"),
-        (Expect("canceled"), 2, "POSTs 2, not 1"),
+        (Expect("canceled"), 2, "cancel calls 2, not 1"),
         (Expect("canceled", polls=1), 1, "0 polls, not 1 at least"),
     ],
 )
