@@ -81,6 +81,22 @@ param eventGridTopicName string = ''
 @description('Only events of this type are requests. Empty: all events of the topic.')
 param eventGridEventType string = ''
 
+@allowed([
+  'off'
+  'on'
+])
+@description('Whether requests for submissions of newer products are taken (Partner Center\'s submission API).')
+param submissionApi string = 'off'
+
+@description('A positive number that the submission API gets as x-ms-publisherId. Empty: none.')
+param submissionApiPublisherId string = ''
+
+@description('Application (client) id of an app registration to sign in to the APIs as. Empty: as the identity itself.')
+param partnerApiAppId string = ''
+
+@description('Id of the tenant that the application signs in to. Empty without an application.')
+param partnerApiTenantId string = ''
+
 @description('More app settings (see the table in README.md), such as CANCEL_DEADLINE_HOURS. Those of the template win.')
 param extraSettings object = {}
 
@@ -201,6 +217,10 @@ module app 'app/function.bicep' = {
     applicationInsightsConnectionString: monitoring.outputs.applicationInsightsConnectionString
     instanceMemoryMB: instanceMemoryMB
     maximumInstanceCount: maximumInstanceCount
+    submissionApi: submissionApi
+    submissionApiPublisherId: submissionApiPublisherId
+    partnerApiAppId: partnerApiAppId
+    partnerApiTenantId: partnerApiTenantId
     extraSettings: extraSettings
   }
   dependsOn: [

@@ -73,13 +73,11 @@ class Identity:
 
     def token_id(self, token: str) -> str | None:
         """Return the id (jti) of a token this endpoint issued, good or not."""
-        options: jwt.types.Options = {"verify_aud": False, "verify_exp": False}
-        try:
-            claims = jwt.decode(token, self._key, algorithms=["HS256"], options=options)
-        except jwt.InvalidTokenError:
-            return None
+        return self._claim(token, "jti")
 
-        return str(claims["jti"])
+    def client_id_of(self, token: str) -> str | None:
+        """Return whom a token of this endpoint was issued to (appid), good or not."""
+        return self._claim(token, "appid")
 
     def revoke_all(self) -> None:
         """Refuse, from now on, every token issued so far."""
@@ -98,6 +96,15 @@ class Identity:
         trace: TracebackType | None,
     ) -> None:
         await self._stack.aclose()
+
+    def _claim(self, token: str, name: str) -> str | None:
+        options: jwt.types.Options = {"verify_aud": False, "verify_exp": False}
+        try:
+            claims = jwt.decode(token, self._key, algorithms=["HS256"], options=options)
+        except jwt.InvalidTokenError:
+            return None
+
+        return str(claims[name])
 
     async def _answer(self, request: web.Request) -> web.Response:
         self.requests += 1
@@ -126,8 +133,8 @@ class Identity:
         if request.query.get("api-version") != API_VERSION:
             return f"the api-version must be {API_VERSION}"
 
-        if not request.query.get("resource", "").startswith("https://"):
-            return "the query needs a resource, an https URI"
+        if not request.query.get("resource", "").startswith(("https://", "api://")):
+            return "the query needs a resource, an https or api URI"
 
         if request.query.get("client_id") == "":
             return "the client_id is empty"

@@ -1,9 +1,11 @@
-"""Serves a web application on a free loopback port, for the two servers the stack plays itself.
+"""Serves a web application on a free loopback port, for the servers the stack plays itself.
 
-It carries no behaviour of its own: routes and answers belong to `identity` and `portal`.
+It carries no behaviour of its own: routes and answers belong to `identity`, `token_endpoint`
+and `portal`.
 """
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import TracebackType
@@ -11,15 +13,20 @@ from typing import Self
 
 from aiohttp import web
 
+from local.tls import TlsFiles
+
 _LOOPBACK = "127.0.0.1"
 _BIND_TRIES = 50
 _BIND_PAUSE_SECONDS = 0.1
 
 
 class Server:
-    """The application while the block lasts; its port can be closed and opened again."""
+    """The application while the block lasts; its port can be closed and opened again.
 
-    def __init__(self, app: web.Application) -> None:
+    With `tls` it speaks nothing else.
+    """
+
+    def __init__(self, app: web.Application, tls: TlsFiles | None = None) -> None:
         self._runner = web.AppRunner(
             app,
             access_log=None,
@@ -27,18 +34,20 @@ class Server:
             handler_cancellation=True,
             shutdown_timeout=0.1,
         )
+        self._tls = _context(tls) if tls else None
         self._port = 0
         self._site: web.TCPSite | None = None
 
     @property
     def url(self) -> str:
         """Where it listens, without a trailing slash."""
-        return f"http://{_LOOPBACK}:{self._port}"
+        scheme = "https" if self._tls else "http"
+        return f"{scheme}://{_LOOPBACK}:{self._port}"
 
     async def open_port(self) -> None:
         """Listen, at the same port as before if there was one."""
         for tries_left in reversed(range(_BIND_TRIES)):
-            self._site = web.TCPSite(self._runner, _LOOPBACK, self._port)
+            self._site = web.TCPSite(self._runner, _LOOPBACK, self._port, ssl_context=self._tls)
             try:
                 await self._site.start()
             except OSError:  # for a moment it may be the source port of some connection
@@ -80,7 +89,13 @@ class Server:
 
 
 @asynccontextmanager
-async def serve(app: web.Application) -> AsyncIterator[str]:
+async def serve(app: web.Application, tls: TlsFiles | None = None) -> AsyncIterator[str]:
     """Serve the application until the block ends; yields its URL, without a trailing slash."""
-    async with Server(app) as server:
+    async with Server(app, tls) as server:
         yield server.url
+
+
+def _context(tls: TlsFiles) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tls.cert, tls.key)
+    return context

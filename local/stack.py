@@ -6,7 +6,8 @@ platform does it. The app itself is not touched: it is told where everything is 
 that an operator would use.
 
 `managed_identity=True` runs the whole chain without a key: Azurite speaks TLS and takes bearer
-tokens, and the app gets the identity-based form of `CANCEL_STORAGE`.
+tokens, and the app gets the identity-based form of `CANCEL_STORAGE`. There is a token
+endpoint then, too, for settings that make the app sign in to the APIs as an application.
 """
 
 import asyncio
@@ -25,11 +26,12 @@ from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
 from local.azurite import Azurite
 from local.host.host import STARTED
-from local.identity import Identity
+from local.identity import SYSTEM_ASSIGNED, Identity
 from local.portal.portal import Portal
 from local.portal.submissions import SubmissionPortal
 from local.process import ChildProcess
 from local.tls import TlsFiles, write_tls_files
+from local.token_endpoint import TokenEndpoint
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -47,6 +49,7 @@ class Stack:
 
     azurite: Azurite
     identity: Identity
+    token_endpoint: TokenEndpoint | None = None
     portal: Portal
     submissions: SubmissionPortal
     host: ChildProcess
@@ -96,6 +99,7 @@ class Stack:
             "SUBMISSION_API_URL": self.submissions.url,
             **self._storage_settings(),
             **self.identity.environment,
+            **(self.token_endpoint.environment if self.token_endpoint else {}),
             **self._settings,
         }
 
@@ -165,6 +169,10 @@ class Stack:
 
         self.azurite = await enter(Azurite(self._location, self._tls))
         self.identity = await enter(Identity())
+        if self._tls:
+            trusted = self.setting("PARTNER_API_CLIENT_ID", SYSTEM_ASSIGNED)
+            self.token_endpoint = await enter(TokenEndpoint(self.identity, self._tls, trusted))
+
         self.portal = await enter(self._make_portal(self.identity))
         self.submissions = await enter(self._make_submissions(self.identity))
         await self._open_clients()
@@ -221,7 +229,6 @@ class Stack:
             "CANCEL_STORAGE__tableServiceUri": self.azurite.table_uri,
             "CANCEL_STORAGE__credential": "managedidentity",
             "CANCEL_STORAGE__clientId": "33333333-3333-3333-3333-333333333333",
-            "SSL_CERT_FILE": str(self._tls.authority),
         }
 
     def _host_command(self) -> list[str]:

@@ -4,6 +4,9 @@
 long token's life is over an unreachable endpoint makes it raise although the token is still good.
 `SteadyCredential` stands in front: one request at a time for a scope, whose result all who wait
 share, its failure too; and a token is used until it really expires.
+
+For the APIs the identity can sign in as an application (Entra's workload identity federation: the
+identity's own token is the application's client assertion): `ApplicationCredential`.
 """
 
 import asyncio
@@ -18,7 +21,7 @@ from azure.core.credentials import AccessToken
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import AzureError
 from azure.core.pipeline.transport import AsyncHttpTransport
-from azure.identity.aio import ManagedIdentityCredential
+from azure.identity.aio import ClientAssertionCredential, ManagedIdentityCredential
 
 from offer_cancellation import log, telemetry
 from offer_cancellation.errors import TokenUnavailableError
@@ -29,7 +32,11 @@ logger = logging.getLogger(__name__)
 LAST_SECONDS = 10  # a token this close to its end may expire on its way
 EARLY_SECONDS = 600  # a refresh is tried from here on, while the old token still serves
 RETRY_SECONDS = 30  # from one try to the next early one, and from one renewal to the next
+PATIENCE_SECONDS = 60  # for one request; the SDK itself would wait as long as a Retry-After says
+EXCHANGE_SCOPE = "api://AzureADTokenExchange/.default"  # what a federated credential expects
 _REASON_LIMIT = 1000  # characters that are kept of what the identity answered
+# Of one try of the SDK's.
+_PATIENCE: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 10, "retry_total": 2}
 _STARTED_AT = time.time() - time.monotonic()
 
 Scopes = tuple[str, ...]
@@ -60,16 +67,24 @@ class _Held:
 
 
 class SteadyCredential:
-    """An `AsyncTokenCredential` with a cache of its own, for one identity.
+    """An `AsyncTokenCredential` with a cache of its own, for one identity or application.
 
-    `source` issues the tokens; `clock` gives seconds since the epoch.
+    `source` issues the tokens, `endpoint` is what it asks, in words; `clock` gives seconds since
+    the epoch; a request to the source may take `patience` seconds.
     """
 
     def __init__(
-        self, source: AsyncTokenCredential, clock: Callable[[], float] = steady_time
+        self,
+        source: AsyncTokenCredential,
+        clock: Callable[[], float] = steady_time,
+        *,
+        endpoint: str = "the identity endpoint",
+        patience: float = PATIENCE_SECONDS,
     ) -> None:
         self._source = source
         self._clock = clock
+        self._endpoint = endpoint
+        self._patience = patience
         self._held: dict[Scopes, _Held] = {}
         self._flights: dict[Scopes, asyncio.Task[AccessToken | TokenUnavailableError]] = {}
         self._refresh_from: dict[Scopes, float] = {}
@@ -150,21 +165,61 @@ class SteadyCredential:
     async def _fly(self, scopes: Scopes, claims: str | None) -> AccessToken | TokenUnavailableError:
         """Asks the source once; a failure is a value, since it may have many readers or none."""
         try:
-            token = await self._source.get_token(*scopes, claims=claims)
+            async with asyncio.timeout(self._patience):
+                token = await self._source.get_token(*scopes, claims=claims)
             now = self._clock()
             self._held[scopes] = _Held.since(token, now)
             if claims:
                 self._renew_from[scopes] = now + RETRY_SECONDS
+        except TokenUnavailableError as failure:
+            return failure  # of the identity behind an application: reported already
         except Exception as failure:  # a bare KeyError when the reply lacks a field
-            return _unavailable(scopes[0], failure)
+            return _unavailable(scopes[0], self._endpoint, failure)
         finally:
             del self._flights[scopes]
 
         return token
 
 
+class ApplicationCredential:
+    """An application that a managed identity signs in as: the source of its tokens, without cache.
+
+    The application's federated credential must name the identity, and the audience of
+    `EXCHANGE_SCOPE` (Microsoft: "Configure an application to trust a managed identity").
+    """
+
+    def __init__(self, identity: SteadyCredential, tenant_id: str, app_id: str) -> None:
+        self._identity = identity
+        self._tenant_id = tenant_id
+        self._app_id = app_id
+
+    async def get_token(self, *scopes: str, **_: object) -> AccessToken:
+        """A fresh token for the scopes.
+
+        Raises TokenUnavailableError where the identity has no token, azure-core's errors else.
+        """
+        assertion = await self._identity.get_token(EXCHANGE_SCOPE)
+        # A credential for each request: the SDK's takes the assertion from a function that cannot
+        # wait, and asking past its cache would send `claims` that nothing asked for. What the
+        # endpoint answers stands: it is the network alone that is tried again.
+        application = ClientAssertionCredential(
+            self._tenant_id, self._app_id, lambda: assertion.token, retry_status=0, **_PATIENCE
+        )
+        async with application:
+            return await application.get_token(*scopes)
+
+    async def close(self) -> None:
+        """Nothing to close: the identity belongs to others, too."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
 class Credentials:
-    """One credential per client id, all for one event loop."""
+    """One credential per identity and one per application, all for one event loop."""
 
     def __init__(
         self,
@@ -173,29 +228,37 @@ class Credentials:
     ) -> None:
         self._transport = transport
         self._clock = clock
-        self._by_client_id: dict[str | None, SteadyCredential] = {}
+        self._identities: dict[str | None, SteadyCredential] = {}
+        self._applications: dict[tuple[str | None, str, str], SteadyCredential] = {}
 
     def of(self, client_id: str | None) -> SteadyCredential:
         """The managed identity with that client id; None: the system-assigned one."""
-        if client_id not in self._by_client_id:
+        if client_id not in self._identities:
             identity = ManagedIdentityCredential(
-                client_id=client_id,
-                connection_timeout=5,
-                read_timeout=10,
-                retry_total=2,
-                transport=self._transport,
+                client_id=client_id, transport=self._transport, **_PATIENCE
             )
-            self._by_client_id[client_id] = SteadyCredential(identity, self._clock)
+            self._identities[client_id] = SteadyCredential(identity, self._clock)
 
-        return self._by_client_id[client_id]
+        return self._identities[client_id]
+
+    def application(self, client_id: str | None, tenant_id: str, app_id: str) -> SteadyCredential:
+        """The application that the managed identity with that client id signs in as."""
+        key = client_id, tenant_id, app_id
+        if key not in self._applications:
+            source = ApplicationCredential(self.of(client_id), tenant_id, app_id)
+            self._applications[key] = SteadyCredential(
+                source, self._clock, endpoint="the token endpoint"
+            )
+
+        return self._applications[key]
 
     async def close(self) -> None:
         """Closes every credential."""
-        for credential in self._by_client_id.values():
+        for credential in (*self._applications.values(), *self._identities.values()):
             await credential.close()
 
 
-def _unavailable(scope: str, failure: Exception) -> TokenUnavailableError:
+def _unavailable(scope: str, endpoint: str, failure: Exception) -> TokenUnavailableError:
     """What a failure of the source means, logged and counted."""
     name = type(failure).__name__
     # The text of other exceptions may quote a reply that nobody understood.
@@ -212,7 +275,7 @@ def _unavailable(scope: str, failure: Exception) -> TokenUnavailableError:
         **log.fault_fields(failure),
     )
     telemetry.token_failed()
-    text = f"no token for {scope}: {name} from the identity endpoint"
+    text = f"no token for {scope}: {name} from {endpoint}"
     unavailable = TokenUnavailableError(text, code, reason)
     unavailable.__cause__ = failure
     return unavailable

@@ -3,7 +3,7 @@
 OfferCancellationError
 ├── SettingsError            mend the settings; nothing works before that (also a ValueError)
 ├── StorageError             try again later: a queue or the table failed, or answered nonsense
-├── TokenUnavailableError    try again later: the identity gave no token (also an SDK error)
+├── TokenUnavailableError    try again later: no token for an API or storage (also an SDK error)
 ├── LostUpdateError          leave it: another writer changed the record first
 ├── UnreadableRecordError    report it: the row does not hold a valid record
 │   └── NewerRecordError     leave it: the row was written by a newer version of the app

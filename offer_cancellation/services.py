@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 from offer_cancellation.backoff import Backoff, Jitter
 from offer_cancellation.clock import utc_now
-from offer_cancellation.credential import Credentials
+from offer_cancellation.credential import Credentials, SteadyCredential
 from offer_cancellation.ledger.table import Ledger
 from offer_cancellation.log import quiet_libraries
 from offer_cancellation.outcome import Outcomes
@@ -102,15 +102,24 @@ def _make_apis(
 ) -> Apis:
     """Both APIs, each with a token, connections and a pace of its own."""
     connections = given.poll_concurrency + 32  # a tick's polls and the trigger's calls
+    credential = _api_credential(given, credentials)
 
     def client(origin: str, scope: str) -> ApiClient:
         place = Place(origin, scope, given.api_timeout, connections)
-        return ApiClient(place, credentials.of(given.api_client_id), backoff, clock, outside)
+        return ApiClient(place, credential, backoff, clock, outside)
 
     first = client(given.api_url, given.api_scope)
     second = client(given.submission_api_url, given.submission_api_scope)
 
     return Apis(CloudPartnerApi(first, given, clock), SubmissionApi(second, given, clock))
+
+
+def _api_credential(given: Settings, credentials: Credentials) -> SteadyCredential:
+    """Who the app is to the APIs: the identity, or the application that it signs in as."""
+    if given.api_app_id and given.api_tenant_id:
+        return credentials.application(given.api_client_id, given.api_tenant_id, given.api_app_id)
+
+    return credentials.of(given.api_client_id)
 
 
 _Lifetime = AsyncGenerator[None, None]

@@ -66,6 +66,10 @@ def _setting(name: str, allowed: str, default: Any = ..., **limits: Any) -> Any:
     return Field(default, alias=name, description=allowed, **limits)
 
 
+_ORIGIN_RULE = (
+    "an https origin (http on loopback only) with a valid host name, without path, query or"
+    " user info"
+)
 _SERVICE_RULE = "the https URL of that service with a valid host name, without user info and query"
 
 QueueName = Annotated[str, Field(pattern=rf"^{_QUEUE}$", min_length=3, max_length=54)]
@@ -87,8 +91,7 @@ class Settings(BaseModel):
 
     api_url: Annotated[str, AfterValidator(api_origin)] = _setting(
         "PARTNER_API_URL",
-        "an https origin (http on loopback only) with a valid host name, without path, query or"
-        " user info",
+        _ORIGIN_RULE,
         "https://cloudpartner.azure.com",
     )
     api_scope: str = _setting(
@@ -118,12 +121,23 @@ class Settings(BaseModel):
         None,
         pattern=rf"^{_GUID}$",
     )
+    api_app_id: str | None = _setting(
+        "PARTNER_API_APP_ID",
+        "the application (client) id (GUID) of an app registration",
+        None,
+        pattern=rf"^{_GUID}$",
+    )
+    api_tenant_id: str | None = _setting(
+        "PARTNER_API_TENANT_ID",
+        "the id (GUID) of the tenant that the application signs in to",
+        None,
+        pattern=rf"^{_GUID}$",
+    )
 
     submission_api: Literal["off", "on"] = _setting("SUBMISSION_API", "off or on", "off")
     submission_api_url: Annotated[str, AfterValidator(api_origin)] = _setting(
         "SUBMISSION_API_URL",
-        "an https origin (http on loopback only) with a valid host name, without path, query or"
-        " user info",
+        _ORIGIN_RULE,
         "https://api.partner.microsoft.com",
     )
     submission_api_scope: str = _setting(
@@ -240,7 +254,7 @@ def load(environment: Mapping[str, str]) -> Settings:
     Raises SettingsError that names every wrong setting, its value and what is allowed.
     """
     given = {name: value.strip() for name, value in environment.items() if value.strip()}
-    errors = list(_storage_errors(given))
+    errors = [*_storage_errors(given), *_application_errors(given)]
 
     try:
         settings = Settings.model_validate(given)
@@ -291,6 +305,16 @@ def _storage_errors(given: Mapping[str, str]) -> Iterator[str]:
     for name in names:
         if name not in given:
             yield f"{name} is missing: allowed is an https URL{rest}"
+
+
+def _application_errors(given: Mapping[str, str]) -> Iterator[str]:
+    """The application and its tenant: one without the other signs in nowhere."""
+    names = ("PARTNER_API_APP_ID", "PARTNER_API_TENANT_ID")
+    present = [name for name in names if name in given]
+    if len(present) == 1:
+        (missing,) = set(names) - set(present)
+        value = _masked(given[present[0]])
+        yield f"{missing} is missing, {present[0]} is {value!r}: allowed is both or neither"
 
 
 @cache

@@ -103,7 +103,7 @@ def put_off(cause: str) -> None:
 
 
 def token_failed() -> None:
-    """The identity endpoint gave no token."""
+    """No token could be had."""
     _token_failures.add(1)
 
 

@@ -16,6 +16,10 @@ param ledgerTable string
 param applicationInsightsConnectionString string
 param instanceMemoryMB int
 param maximumInstanceCount int
+param submissionApi string
+param submissionApiPublisherId string
+param partnerApiAppId string
+param partnerApiTenantId string
 param extraSettings object
 
 resource account 'Microsoft.Storage/storageAccounts@2023-05-01' existing = {
@@ -23,7 +27,7 @@ resource account 'Microsoft.Storage/storageAccounts@2023-05-01' existing = {
 }
 
 // Every connection names its identity. There is no AZURE_CLIENT_ID: it would decide, unseen, for
-// any client that forgets to.
+// any client that forgets to. An empty setting counts as absent.
 var settings = {
   AzureWebJobsStorage__blobServiceUri: account.properties.primaryEndpoints.blob
   AzureWebJobsStorage__credential: 'managedidentity'
@@ -36,6 +40,10 @@ var settings = {
   OUTCOME_QUEUE: outcomeQueue
   LEDGER_TABLE: ledgerTable
   PARTNER_API_CLIENT_ID: identityClientId
+  PARTNER_API_APP_ID: partnerApiAppId
+  PARTNER_API_TENANT_ID: partnerApiTenantId
+  SUBMISSION_API: submissionApi
+  SUBMISSION_API_PUBLISHER_ID: submissionApiPublisherId
   PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY: 'true'
   APPLICATIONINSIGHTS_CONNECTION_STRING: applicationInsightsConnectionString
   APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'

@@ -160,6 +160,10 @@ class Portal:
         if answer.fault != Fault.TRICKLE and answer.delay_seconds:
             await asyncio.sleep(answer.delay_seconds)
 
+        return await self._send(request, answer)
+
+    async def _send(self, request: web.Request, answer: Answer) -> web.StreamResponse:
+        """Sends an answer; a portal of another mind overrides this."""
         return await send(request, answer, self.url)
 
 

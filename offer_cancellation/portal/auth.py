@@ -11,7 +11,7 @@ TOKENS = "offer_cancellation.tokens"  # a request extension: a list of the token
 
 
 class ManagedIdentityAuth(httpx.Auth):
-    """Attaches a managed identity's token. Raises errors.TokenUnavailableError."""
+    """Attaches the app's token for the API. Raises errors.TokenUnavailableError."""
 
     def __init__(self, credential: SteadyCredential, scope: str, origin: httpx.URL) -> None:
         self._credential = credential

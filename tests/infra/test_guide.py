@@ -14,6 +14,8 @@ GUIDE = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
 # Braces of one line or two that hold a request, in whatever a shell or a workflow puts around it.
 BODIES = re.findall(r'\{[^{}]*"publisherId"(?:[^{}]|\$\{\{[^}]*\}\}|@\{[^}]*\})*\}', GUIDE)
 
+SUBMISSIONS = re.findall(r'\{"productId"[^{}]*\}', GUIDE)
+
 
 def anchor(heading: str) -> str:
     """The fragment that GitHub makes of a heading."""
@@ -28,6 +30,15 @@ def test_every_request_of_the_guide_is_valid(body: str) -> None:
     filled = re.sub(r"'\$check'|\$\(Build\.BuildId\)|\$\{\{[^}]*\}\}|@\{[^}]*\}", "1", filled)
     encoded = base64.b64encode(filled.encode()).decode()
     assert [CancelRequest, CancelRequest] == [type(parse(one, "id")) for one in (filled, encoded)]
+
+
+def test_every_submission_of_the_guide_is_valid() -> None:
+    """Both examples of the second form, the check and the trial, are requests."""
+    filled = [
+        re.sub(r"'\$\(date[^)]*\)'", "2100-01-31T12:00:00Z", body).replace("'$check'", "1")
+        for body in SUBMISSIONS
+    ]
+    assert [CancelRequest] * 2 == [type(parse(one, "id")) for one in filled]
 
 
 def test_the_guide_has_an_example_for_every_kind_of_producer() -> None:

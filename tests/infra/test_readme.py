@@ -44,6 +44,20 @@ def test_every_request_is_valid() -> None:
     assert [CancelRequest] * 2 == [type(parse(json.dumps(one), "some-id")) for one in requests]
 
 
+def test_both_forms_of_a_request_are_valid() -> None:
+    """The two that stand side by side are a request for an offer, and one for a submission."""
+    row = README.partition("| the request |")[2].partition("\n")[0]
+    forms = [parse(text, "some-id") for text in re.findall(r"`(\{.*?\})`", row)]
+
+    assert [CancelRequest] * 2 == [type(form) for form in forms]
+    named = [
+        (bool(form.offer_id), bool(form.submission_id))
+        for form in forms
+        if isinstance(form, CancelRequest)
+    ]
+    assert [(True, False), (False, True)] == named
+
+
 def test_every_status_and_code_of_an_end_is_in_the_table() -> None:
     """What a consumer can meet is told; a code that nothing gives yet is not."""
     table = README.partition("| `status` | means |")[2].partition("\n\n")[0]

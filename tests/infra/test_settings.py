@@ -21,16 +21,24 @@ NOT_ON_FLEX = (
     "SCM_DO_BUILD_DURING_DEPLOYMENT",
 )
 OWN = {str(field.alias) for field in Settings.model_fields.values()}
+CHOICES = (
+    "cancelQueue",
+    "outcomeQueue",
+    "ledgerTable",
+    "submissionApi",
+    "submissionApiPublisherId",
+    "partnerApiAppId",
+    "partnerApiTenantId",
+)
 CLIENT_ID = "6f1d3c1e-0b53-4f5e-9a36-0d5c7a2b9e11"
 
 
-def as_deployed() -> dict[str, str]:
+def as_deployed(**chosen: str) -> dict[str, str]:
     """The app's own settings with the values that a deployment would give them."""
     values = {
-        "cancelQueue": str(default("cancelQueue")),
-        "outcomeQueue": str(default("outcomeQueue")),
-        "ledgerTable": str(default("ledgerTable")),
+        **{name: str(default(name)) for name in CHOICES},
         "identityClientId": CLIENT_ID,
+        **chosen,
     }
     given = {}
     for name in OWN & set(settings()):
@@ -53,6 +61,33 @@ def test_the_app_starts_with_the_settings_of_the_template() -> None:
     loaded = load(as_deployed())
     assert "https://account.queue.core.windows.net/" == loaded.storage_queue_url
     assert "https://account.table.core.windows.net/" == loaded.storage_table_url
+
+
+def test_without_a_choice_there_is_one_api_and_no_application() -> None:
+    """The second API is off, and the app signs in as its identity: empty settings are absent."""
+    loaded = load(as_deployed())
+    assert "off" == loaded.submission_api
+    chosen = (loaded.submission_api_publisher_id, loaded.api_app_id, loaded.api_tenant_id)
+    assert (None, None, None) == chosen
+
+
+def test_the_second_api_and_the_application_can_be_chosen() -> None:
+    """Each choice of a deployment arrives at the app, under its own setting."""
+    tenant_id = CLIENT_ID.replace("6f1d3c1e", "00000000")
+    given = as_deployed(
+        submissionApi="on",
+        submissionApiPublisherId="4711",
+        partnerApiAppId=CLIENT_ID,
+        partnerApiTenantId=tenant_id,
+    )
+    loaded = load(given)
+    assert ("on", 4711) == (loaded.submission_api, loaded.submission_api_publisher_id)
+    assert (CLIENT_ID, tenant_id) == (loaded.api_app_id, loaded.api_tenant_id)
+
+
+def test_the_template_takes_what_the_app_takes() -> None:
+    """`off` and `on`: anything else is refused before anything is deployed."""
+    assert ["off", "on"] == decorator("submissionApi", "allowed")
 
 
 def test_every_identity_is_the_one_of_the_app() -> None:

@@ -8,7 +8,13 @@ import pytest
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 
-from offer_cancellation.credential import Credentials, SteadyCredential, steady_time
+from offer_cancellation.credential import (
+    EXCHANGE_SCOPE,
+    ApplicationCredential,
+    Credentials,
+    SteadyCredential,
+    steady_time,
+)
 from offer_cancellation.errors import TokenUnavailableError
 
 SCOPE = "https://cloudpartner.azure.com/.default"
@@ -276,6 +282,52 @@ async def test_one_credential_an_identity() -> None:
     assert own is credentials.of("own")
     assert system is not own
     await credentials.close()
+
+
+async def test_one_credential_an_application() -> None:
+    """One credential per identity and application, and never that of the identity alone."""
+    credentials = Credentials()
+    application = credentials.application("own", "tenant", "app")
+    others = [
+        credentials.of("own"),
+        credentials.application(None, "tenant", "app"),
+        credentials.application("own", "tenant", "other"),
+        credentials.application("own", "other", "app"),
+    ]
+    assert application is credentials.application("own", "tenant", "app")
+    assert [] == [other for other in others if other is application]
+    await credentials.close()
+
+
+async def test_an_application_without_its_identity(
+    credential: SteadyCredential, source: Source, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where the identity has no token, its reason is the application's, reported once."""
+    source.fault = ClientAuthenticationError("AADSTS700016: Application not found.")
+    application = SteadyCredential(ApplicationCredential(credential, "tenant", "app"))
+
+    with pytest.raises(TokenUnavailableError) as caught:
+        await _token(application)
+
+    reason = "AADSTS700016: Application not found."
+    assert ("AADSTS700016", reason) == (caught.value.code, caught.value.detail)
+    assert [((EXCHANGE_SCOPE,), None)] == source.asked
+    assert [EXCHANGE_SCOPE] == [vars(record)["scope"] for record in caplog.records]
+    await application.close()
+    assert not source.is_closed
+
+
+async def test_a_source_that_hangs(source: Source, clock: Clock) -> None:
+    """A source that does not answer fails the request that is under way; the next one asks anew."""
+    credential = SteadyCredential(source, clock, patience=0.01)
+    source.gate.clear()
+    with pytest.raises(TokenUnavailableError) as caught:
+        await _token(credential)
+
+    source.gate.set()
+
+    assert "TimeoutError" == caught.value.code
+    assert await _token(credential) == "token-2"
 
 
 async def test_a_failure_is_shared(credential: SteadyCredential, source: Source) -> None:

@@ -26,6 +26,8 @@ ORIGIN = (
 )
 SCOPE = "a resource followed by /.default"
 CLIENT_ID = "the client id (GUID) of a user-assigned identity"
+TENANT_ID = "the id (GUID) of the tenant that the application signs in to"
+APP_ID = "the application (client) id (GUID) of an app registration"
 SERVICE = "the https URL of that service with a valid host name, without user info and query"
 QUEUE = "3 to 54 lower-case letters, digits and single hyphens"
 OUTCOMES = QUEUE.replace("54", "63")
@@ -65,6 +67,8 @@ def test_defaults() -> None:
         "PARTNER_API_IF_MATCH": None,
         "PARTNER_API_TIMEOUT_SECONDS": 100,
         "PARTNER_API_CLIENT_ID": None,
+        "PARTNER_API_APP_ID": None,
+        "PARTNER_API_TENANT_ID": None,
         "SUBMISSION_API": "off",
         "SUBMISSION_API_URL": "https://api.partner.microsoft.com",
         "SUBMISSION_API_SCOPE": "https://api.partner.microsoft.com/.default",
@@ -274,6 +278,28 @@ def test_storage_by_identity() -> None:
     loaded = load(IDENTITY)
     urls = (loaded.storage_queue_url, loaded.storage_table_url)
     assert (None, tuple(IDENTITY.values())) == (loaded.storage, urls)
+
+
+def test_an_application() -> None:
+    """The application has an id and a tenant; without both there is none."""
+    given = {"PARTNER_API_APP_ID": GUID, "PARTNER_API_TENANT_ID": GUID}
+    loaded = [load({**STORAGE, **application}) for application in (given, {})]
+    assert [(GUID, GUID), (None, None)] == [(one.api_app_id, one.api_tenant_id) for one in loaded]
+
+
+@pytest.mark.parametrize(
+    ("given", "missing", "allowed"),
+    [
+        ("PARTNER_API_APP_ID", "PARTNER_API_TENANT_ID", APP_ID),
+        ("PARTNER_API_TENANT_ID", "PARTNER_API_APP_ID", TENANT_ID),
+    ],
+)
+@pytest.mark.parametrize("value", [GUID, "contoso"])
+def test_half_an_application(given: str, missing: str, allowed: str, value: str) -> None:
+    """An application without its tenant, or a tenant alone: both are named together."""
+    half = f"- {missing} is missing, {given} is {value!r}: allowed is both or neither"
+    wrong = [] if value == GUID else [f"- {given} is {value!r}: allowed is {allowed}"]
+    assert [half, *wrong] == _faults({**STORAGE, given: value, missing: "  "})
 
 
 def test_no_connection_string() -> None:
