@@ -132,13 +132,9 @@ class Transactions:
 
     async def flush(self) -> None:
         """Sends what waits to be removed, and waits until nothing is under way."""
-        for partition, waiting in self._partitions.items():
-            if waiting.removals:
-                self._start(partition)
-        senders = [one.sender for one in self._partitions.values() if one.sender]
-
-        if senders:  # not gathered: a caller that is cancelled would take all senders along
-            await asyncio.wait(senders)
+        # Again and again: what came while a sender was ending has a sender of its own.
+        while senders := self._senders():
+            await asyncio.wait(senders)  # not gathered: a cancelled caller would take them along
 
     async def close(self) -> None:
         """Flushes for a while, and ends what is still under way then."""
@@ -150,6 +146,14 @@ class Transactions:
             waiting.stop_timer()
             if waiting.sender:
                 waiting.sender.cancel()
+
+    def _senders(self) -> list[asyncio.Task[None]]:
+        """What is under way, with what waits to be removed."""
+        for partition, waiting in self._partitions.items():
+            if waiting.removals:
+                self._start(partition)
+
+        return [waiting.sender for waiting in self._partitions.values() if waiting.sender]
 
     def _start(self, partition: str) -> None:
         waiting = self._partitions[partition]
