@@ -66,7 +66,7 @@ class _MaskingFactory:
         if (record.name or "").partition(".")[0] not in _LIBRARIES:
             return record
 
-        text = record.getMessage()
+        text = _message(record)
         if record.exc_info and (failure := record.exc_info[1]):
             # Handlers print a traceback in ways of their own: what it says is kept as text.
             text += f"; {type(failure).__name__}: {failure}; {fault_fields(failure)['where']}"
@@ -74,6 +74,14 @@ class _MaskingFactory:
 
         record.msg, record.args = masked(text), ()
         return record
+
+
+def _message(record: logging.LogRecord) -> str:
+    """Its text; a library's slip in a log line must not become a fault of its caller."""
+    try:
+        return record.getMessage()
+    except Exception:
+        return str(record.msg)
 
 
 def _masked(value: object) -> object:

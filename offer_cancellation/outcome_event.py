@@ -15,7 +15,7 @@ from cloudevents.core.v1.event import CloudEvent
 
 from offer_cancellation.clock import rfc3339
 from offer_cancellation.ledger.record import Record
-from offer_cancellation.status import Error, Status
+from offer_cancellation.status import CODE_LIMIT, Error, Status
 from offer_cancellation.text import cut, mask_secrets
 
 SIZE_LIMIT = 48 * 1024  # bytes
@@ -160,7 +160,7 @@ def _shortened(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _error(error: Error | None) -> dict[str, str] | None:
-    return {"code": error.code, "message": error.message} if error else None
+    return {"code": cut(error.code, CODE_LIMIT), "message": error.message} if error else None
 
 
 def _seconds(start: datetime, end: datetime) -> float:

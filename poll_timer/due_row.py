@@ -16,7 +16,7 @@ from offer_cancellation.ledger.record import Record
 from offer_cancellation.ledger.table import due_row
 from offer_cancellation.next_step import NextStep, is_held, next_step
 from offer_cancellation.outcome import report, write_end
-from offer_cancellation.request import message_of
+from offer_cancellation.request import InvalidRequest, message_of, parse
 from offer_cancellation.services import Services
 from offer_cancellation.status import Status
 from poll_timer.poll import NotPolled, Polled, Poller
@@ -67,9 +67,7 @@ class DueRows:
         try:
             record = await services.ledger.find(row.record_key)
         except UnreadableRecordError as error:
-            if services.reported_once.add(str(error)):
-                log.event(logger, "ledger.unreadable_record", logging.ERROR, detail=str(error))
-            return RowResult.UNREADABLE
+            return self._unreadable(str(error))
 
         if record is None:
             log.event(logger, "ledger.orphan_due_row", logging.ERROR, row=row.row_key)
@@ -151,18 +149,34 @@ class DueRows:
             await ledger.save(found, transitions.counted(found, polls))
 
     async def _put_back(self, record: Record, now: datetime) -> RowResult:
-        """Moves the due row on first: a message may be sent twice, but not at each tick."""
-        services = self.services
+        """Moves the due row on first: a message may be sent twice, but not at each tick.
+
+        A message that the trigger would reject, which an edit can bring about, is not sent: that
+        would be a second end.
+        """
+        services, text = self.services, message_of(record)
+        request = parse(text, record.request_id)
+        if isinstance(request, InvalidRequest):
+            where = RecordKey.of(record.request_id).row_key
+            return self._unreadable(f"{where} makes no valid message: {request.error.message}")
+
         lease_seconds = services.settings.lease_seconds
         moved = transitions.put_back(record, now, lease_seconds, services.backoff.jitter)
         await services.ledger.save(record, moved)
 
-        if not await self.request_sends.attempt(lambda: services.requests.send(message_of(moved))):
+        if not await self.request_sends.attempt(lambda: services.requests.send(text)):
             return RowResult.WAITING
 
         self._log("poll.put_back", moved)
 
         return RowResult.PUT_BACK
+
+    def _unreadable(self, detail: str) -> RowResult:
+        """Reported once, and left until a hand mends it."""
+        if self.services.reported_once.add(detail):
+            log.event(logger, "ledger.unreadable_record", logging.ERROR, detail=detail)
+
+        return RowResult.UNREADABLE
 
     async def _end(self, before: Record, final: Record) -> RowResult:
         """Writes the end, then sends its event; an event that cannot be sent stays owed."""

@@ -6,6 +6,8 @@ import httpx
 
 BODY_LIMIT = 1024 * 1024  # bytes, on the wire and decompressed
 _MEMBERS_LIMIT = 100  # of a gzip body, which may be several in a row
+_CODINGS_LIMIT = 5  # one upon the other: each may take milliseconds to undo
+_GZIP = b"\x1f\x8b"  # how a member begins: RFC 1952
 _WINDOWS = {
     "gzip": (16 + zlib.MAX_WBITS,),
     "x-gzip": (16 + zlib.MAX_WBITS,),
@@ -31,7 +33,11 @@ async def read_body(response: httpx.Response) -> bytes | None:
 def decoded(body: bytes, codings: str) -> bytes | None:
     """The body without its codings, the last of which was applied last."""
     decompressed: bytes | None = body
-    for coding in reversed(codings.lower().split(",")):
+    named = codings.lower().split(",")
+    if len(named) > _CODINGS_LIMIT:
+        return None
+
+    for coding in reversed(named):
         windows = _WINDOWS.get(coding.strip())
         if windows and decompressed:
             decompressed = _decompressed(decompressed, windows)
@@ -50,7 +56,7 @@ def _decompressed(body: bytes, windows: tuple[int, ...]) -> bytes | None:
 
 
 def _inflated(body: bytes, window: int) -> bytes | None:
-    """Raises zlib.error for what is not in that format."""
+    """Raises zlib.error for what is not in that format. What follows its end is ignored."""
     plain = b""
     for _ in range(_MEMBERS_LIMIT):
         stream = zlib.decompressobj(window)
@@ -59,7 +65,7 @@ def _inflated(body: bytes, window: int) -> bytes | None:
             return None
 
         body = stream.unused_data
-        if not body:
+        if not body.startswith(_GZIP):  # no further member: padding, or nothing
             return plain
 
     return None

@@ -15,6 +15,7 @@ from offer_cancellation.text import cut, mask_secrets
 
 LENGTH_LIMIT = 4096  # characters, of what is given and of what becomes of it
 _TOO_LONG = f"it is longer than {LENGTH_LIMIT} characters"
+_DOTTED = "its path has a dot segment"
 _QUOTED_LIMIT = 1024  # characters that are kept of one that is not followed
 _HEADERS = ("location", "operation-location")
 _BODY_FIELDS = (
@@ -108,6 +109,8 @@ def resolve(given: str, request_url: str, api_version: str) -> Trusted | Untrust
         return Untrusted(given, "its origin is not the API's")
     if not (url.path.startswith("/api/") and _decoded(url.path).startswith("/api/")):
         return Untrusted(given, "its path is not below /api/")
+    if _has_dot_segment(url.path):  # one that a scheme without a host had hidden
+        return Untrusted(given, _DOTTED)
 
     target = _target(url, api_version)
     return Trusted(target) if len(target) <= LENGTH_LIMIT else Untrusted(given, _TOO_LONG)
@@ -120,10 +123,11 @@ def _malformed(given: str) -> str | None:
         return "it has characters that no URL has"
     if "\\" in _decoded(given):
         return "it has a backslash"
-    path = re.sub(r"[?#].*", "", given)
-    if _DOT_SEGMENT.search(_decoded(path)):
-        return "its path has a dot segment"
-    return None
+    return _DOTTED if _has_dot_segment(re.sub(r"[?#].*", "", given)) else None
+
+
+def _has_dot_segment(path: str) -> bool:
+    return _DOT_SEGMENT.search(_decoded(path)) is not None
 
 
 def _decoded(text: str) -> str:

@@ -88,6 +88,48 @@ async def test_unreadable_record(
     assert 1 == len(_logged(caplog, "ledger.unreadable_record"))
 
 
+@pytest.mark.parametrize(
+    "columns",
+    [
+        pytest.param({"PublisherId": "a b"}, id="publisher"),
+        pytest.param({"OfferId": ""}, id="offer"),
+        pytest.param({"OperationId": "7"}, id="guard"),
+        pytest.param({"NotificationEmails": "jane"}, id="addresses"),
+        pytest.param({"CorrelationId": "x" * 129}, id="correlation id"),
+    ],
+)
+async def test_edited_record_makes_no_message(
+    harness: Harness, caplog: pytest.LogCaptureFixture, columns: dict[str, object]
+) -> None:
+    """A deferred request that the trigger would reject is reported once, and ends once."""
+    harness.script(cancel=[Answer(429, headers={"Retry-After": "30"}), Answer(200)])
+    await harness.submit()
+    await harness.edit(**columns)
+
+    for seconds in (40, 400):
+        assert {"unreadable": 1} == await harness.tick_after(seconds)
+        await harness.deliver()
+    assert [] == await harness.rejected()
+    assert 1 == len(_logged(caplog, "ledger.unreadable_record"))
+
+    assert {"expired": 1} == await harness.tick_after(24 * 3600)
+    await harness.ends("expired", "DeadlinePassed")
+
+
+async def test_edited_record_is_mended(harness: Harness) -> None:
+    """Once a hand has mended it, it goes on."""
+    harness.script(cancel=[Answer(429, headers={"Retry-After": "30"}), Answer(200)])
+    await harness.submit()
+    await harness.edit(OfferId="a b")
+    await harness.tick_after(40)
+
+    await harness.edit(OfferId=harness.offer)
+    await harness.tick()
+    await harness.deliver()
+
+    await harness.ends("canceled")
+
+
 async def test_newer_record_meets_a_message(harness: Harness) -> None:
     """A message for a record of a newer version is completed; the record keeps its due row."""
     await _accepted(harness)

@@ -268,6 +268,19 @@ async def test_a_sender_that_is_ended_leaves_nobody_waiting(
     assert {StorageError} == {type(result) for result in results}
 
 
+async def test_a_flush_behind_a_write_waits_for_the_removal(harness: Harness) -> None:
+    """What comes while a write is just ending is removed by the time a flush has ended."""
+    (record,) = await claim(harness, ids(1))
+    row = due_row(record)
+    assert row
+
+    await harness.services.ledger.save(record, replace(record, attempts=1))
+    harness.services.ledger.remove_soon(row)
+    await harness.services.ledger.flush()
+
+    assert [] == await harness.due_rows(record.request_id)
+
+
 async def test_closing_removes_what_is_pending(harness: Harness) -> None:
     """A stop within the second that removals wait for removes the row all the same."""
     (record,) = await claim(harness, ids(1))

@@ -193,6 +193,8 @@ def test_trusted(given: str, target: str) -> None:
         pytest.param("/api/..;a=b/x", DOT_SEGMENT, id="with a parameter"),
         pytest.param("/api/x%3f/../y", DOT_SEGMENT, id="behind an encoded query mark"),
         pytest.param(f"{API}/api/../x", DOT_SEGMENT, id="in a whole URL"),
+        pytest.param("https:%2e%2e/x", DOT_SEGMENT, id="behind a scheme without a host"),
+        pytest.param("https:%252e", DOT_SEGMENT, id="encoded twice behind one"),
         pytest.param("/api/\\x", BACKSLASH, id="backslash"),
         pytest.param("\\\\evil.com/api/x", BACKSLASH, id="backslashes for slashes"),
         pytest.param("/api/%5Cx", BACKSLASH, id="encoded backslash"),

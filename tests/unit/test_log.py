@@ -118,3 +118,10 @@ def test_other_loggers_are_left_alone(caplog: pytest.LogCaptureFixture) -> None:
     assert factory is logging.getLogRecordFactory()
     assert ("jane@contoso.com",) == caplog.records[0].args
     assert "azure" == logging.makeLogRecord({"name": "azure"}).name
+
+
+def test_a_slip_of_a_library_is_no_fault(caplog: pytest.LogCaptureFixture) -> None:
+    """A log line that cannot be formatted is logged as it is, masked, and raises nothing."""
+    log.quiet_libraries()
+    logging.getLogger("azure.core").warning("sig=abc of %d", "many")
+    assert ["sig=*** of %d"] == [record.getMessage() for record in caplog.records]

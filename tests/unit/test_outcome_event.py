@@ -258,6 +258,13 @@ def test_long_location_is_cut() -> None:
     assert _event(found)["data"]["location"].endswith("…")
 
 
+def test_long_code_is_cut() -> None:
+    """So is one with a code that no code is as long as."""
+    found = of_record(replace(CANCELED, error_code="\u00e9" * 30_000), SOURCE)
+    assert len(found) < SIZE_LIMIT
+    assert _event(found)["data"]["error"]["code"].endswith("…")
+
+
 def test_texts_that_fit_are_whole() -> None:
     """As long as all of it fits, nothing is cut."""
     found = of_record(_worst(Error("Bad", "x" * 6000)), SOURCE)
