@@ -154,9 +154,13 @@ def _step(name: str, request_id: str, offer_id: str, correlation_id: str | None,
     }
     with _tracer.start_as_current_span(
         name, kind=SpanKind.CONSUMER, links=_links(traceparent), attributes=attributes,
-        record_exception=False,  # its text may quote a message
-    ):  # fmt: skip
-        yield
+        record_exception=False, set_status_on_exception=False,  # its text may quote a message
+    ) as span:  # fmt: skip
+        try:
+            yield
+        except Exception as fault:
+            span.set_status(Status(StatusCode.ERROR, type(fault).__name__))
+            raise
 
 
 def traceparent() -> str | None:
@@ -202,7 +206,7 @@ def api_call(method: str, operation: str, host: str, port: int) -> Iterator[ApiC
     started = time.perf_counter()
     with _tracer.start_as_current_span(
         f"{method} {operation}", kind=SpanKind.CLIENT, attributes=attributes,
-        record_exception=False,
+        record_exception=False, set_status_on_exception=False,
     ) as span:  # fmt: skip
         call = ApiCall(span)
         try:
