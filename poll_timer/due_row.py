@@ -5,7 +5,7 @@ fault of the ledger and a bug do, and the row is still due.
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -109,7 +109,7 @@ class DueRows:
 
     async def _repair(self, record: Record, stray: DueRow) -> RowResult:
         """The row is not the one that its record names, which an edit can bring about."""
-        if due_row(record) is None:
+        if record.due_at is None or record.due_at > (record.lease_until or record.deadline):
             dated = transitions.due_now(record, self.services.clock())
             record = await self.services.ledger.save(record, dated)
         await self.services.ledger.restore_due_row(record, stray)
@@ -183,6 +183,10 @@ class DueRows:
 
     async def _report(self, record: Record, row: DueRow) -> RowResult:
         """A final record whose row is still there: its event is owed."""
+        if record.finished_at is None:  # ended by hand
+            ended = replace(record, finished_at=self.services.clock())
+            record = await self.services.ledger.save(record, ended)
+
         is_sent = await self._send_event(record)
         if not row.is_same_row(due_row(record)):  # unsent, its own row owes the event
             self.services.ledger.remove_soon(row)
