@@ -168,8 +168,13 @@ def _step(
         links=_links(traceparent),
         attributes=attributes,
         record_exception=False,  # its text may quote a message
-    ):
-        yield
+        set_status_on_exception=False,
+    ) as span:
+        try:
+            yield
+        except Exception as fault:
+            span.set_status(Status(StatusCode.ERROR, type(fault).__name__))
+            raise
 
 
 def traceparent() -> str | None:
@@ -218,6 +223,7 @@ def api_call(method: str, operation: str, host: str, port: int) -> Iterator[ApiC
         kind=SpanKind.CLIENT,
         attributes=attributes,
         record_exception=False,
+        set_status_on_exception=False,
     ) as span:
         call = ApiCall(span)
         try:

@@ -233,8 +233,11 @@ def counted(record: Record, polls: int) -> Record:
 
 
 def with_due_time(record: Record, now: datetime) -> Record:
-    """A record that names a due time: now, where an edit removed it."""
-    return replace(record, due_at=record.due_at or now)
+    """A record with a due time in reach: now, where an edit removed it, or moved it too far."""
+    limit = record.lease_until or record.deadline
+    is_in_reach = record.due_at is not None and record.due_at <= limit
+
+    return record if is_in_reach else replace(record, due_at=now)
 
 
 # The end.

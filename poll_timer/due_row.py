@@ -5,7 +5,7 @@ fault of the ledger and a bug do, and the row is still due.
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -112,11 +112,16 @@ class DueRows:
 
         What another worker holds is left to it: the stray row goes once the lease is over.
         """
-        now = self.services.clock()
+        now, ledger = self.services.clock(), self.services.ledger
         if is_held(record, now, lease_margin=PUT_BACK_MARGIN):
             return RowResult.WAITING
 
-        await self.services.ledger.restore_due_row(transitions.with_due_time(record, now), stray)
+        dated = transitions.with_due_time(record, now)
+        if dated == record:
+            await ledger.restore_due_row(record, stray)
+        else:
+            await ledger.save(record, dated)
+            ledger.remove_soon(stray)
 
         return RowResult.REPAIRED
 
@@ -187,6 +192,10 @@ class DueRows:
 
     async def _report(self, record: Record, row: DueRow) -> RowResult:
         """A final record whose row is still there: its event is owed."""
+        if record.finished_at is None:  # ended by hand
+            ended = replace(record, finished_at=self.services.clock())
+            record = await self.services.ledger.save(record, ended)
+
         is_sent = await self._send_event(record)
         if not row.is_same_row(due_row(record)):  # unsent, its own row owes the event
             self.services.ledger.remove_soon(row)

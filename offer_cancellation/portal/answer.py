@@ -94,9 +94,10 @@ class Answer:
         """Seconds to add to the API's times to have them by the app's clock.
 
         The `Date` header has whole seconds: up to one second outside the time of the exchange it
-        says nothing, beyond that the distance to the nearer end counts.
+        says nothing, beyond that the distance to the nearer end counts. An answer from a cache
+        (`Age`: RFC 9111, 5.1) has the date of another exchange.
         """
-        date = _http_date(self.headers.get("date", ""))
+        date = None if "age" in self.headers else _http_date(self.headers.get("date", ""))
         if date is None or self.sent_at is None or self.received_at is None:
             return 0.0
 

@@ -91,8 +91,6 @@ async def test_unreadable_record(
 @pytest.mark.parametrize(
     "columns",
     [
-        pytest.param({"PublisherId": "a b"}, id="publisher"),
-        pytest.param({"OfferId": ""}, id="offer"),
         pytest.param({"OperationId": "7"}, id="guard"),
         pytest.param({"NotificationEmails": "jane"}, id="addresses"),
         pytest.param({"CorrelationId": "x" * 129}, id="correlation id"),
@@ -156,6 +154,33 @@ async def test_due_at_edited(harness: Harness) -> None:
     await harness.tick_after(60)
     assert await harness.due_at(90)
     await harness.tick_after(60)
+    await harness.ends("canceled")
+
+
+@pytest.mark.parametrize("answer", [202, 429], ids=["accepted", "deferred"])
+async def test_due_at_edited_beyond_the_deadline(harness: Harness, answer: int) -> None:
+    """A due row never stands where nobody would come back for it in time."""
+    headers = {"Location": harness.location, "Retry-After": "30"}
+    harness.script(
+        cancel=[Answer(answer, headers=headers), Answer(200)],
+        operation=[Answer(200, {"status": "completed"})],
+    )
+    await harness.submit()
+    await harness.edit(DueAt=harness.clock.at(10**8))
+
+    for _ in range(3):
+        await harness.tick_after(60)
+        await harness.deliver()
+
+    await harness.ends("canceled")
+
+
+async def test_ended_by_hand(harness: Harness) -> None:
+    """Who sets the status alone has the event sent all the same, once."""
+    await _accepted(harness)
+    await harness.edit(Status="canceled")
+
+    assert {"reported": 1} == await harness.tick_after(60)
     await harness.ends("canceled")
 
 

@@ -231,6 +231,24 @@ async def test_ids_are_masked_in_spans(harness: Harness, seen: Seen) -> None:
     assert 1 == len(seen.named("cancel.poll"))
 
 
+async def test_a_fault_is_named_by_its_type(harness: Harness, seen: Seen) -> None:
+    """Its text, which may quote a message, is in no span."""
+    record = harness.new_record()
+    steps = (
+        telemetry.submission(REQUEST_ID, harness.offer, None, None),
+        telemetry.poll(record),
+        telemetry.api_call("POST", "cancel", "localhost", 443),
+    )
+
+    for step in steps:
+        with pytest.raises(ValueError, match="jane"), step:
+            raise ValueError("jane@contoso.com")
+
+    spans = seen.spans.get_finished_spans()
+    assert ["ValueError", "ValueError", None] == [span.status.description for span in spans]
+    assert "jane" not in "".join(span.to_json() for span in spans)
+
+
 async def test_a_code_that_is_an_address(
     harness: Harness, seen: Seen, monkeypatch: pytest.MonkeyPatch
 ) -> None:

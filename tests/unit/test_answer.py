@@ -329,6 +329,12 @@ def test_clock_offset(date: str, expected: float) -> None:
     assert Answer(200, {"date": date}).clock_offset == 0
 
 
+def test_clock_offset_of_a_cached_answer() -> None:
+    """A gateway's cache gives the date of an earlier exchange: it tells nothing of the clock."""
+    headers = {"date": "Mon, 01 Jan 2024 00:00:00 GMT", "age": "3600"}
+    assert Answer(200, headers, sent_at=NOW, received_at=NOW).clock_offset == 0
+
+
 @pytest.mark.parametrize(
     ("given", "is_empty"),
     [(b"", True), (b" \r\n", True), (b"{}", False), (None, False)],
