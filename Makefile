@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 BIN313 := .venv-313/bin
-SOURCES := function_app.py cancel_trigger poll_timer offer_cancellation ops local chaos benchmarks examples tests
+SOURCES := function_app.py cancel_trigger poll_timer offer_cancellation ops local chaos simulation benchmarks examples tests
 
 # Python 3.13, as in Azure: on the PATH or among pyenv's, and one that runs (a shim may not).
 PYTHON313 ?= $(shell for python in python3.13 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.13.*/bin/python3.13; do \
@@ -17,9 +17,9 @@ WORKERS ?= 3
 PARALLEL := --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder --durations=20
 
 # The modules that decide: pure, and covered to the last branch.
-DECISIONS := cancel_trigger/decisions.py,cancel_trigger/meeting.py,cancel_trigger/message.py,cancel_trigger/metadata.py,poll_timer/decisions.py,offer_cancellation/backoff.py,offer_cancellation/envelope.py,offer_cancellation/original.py,offer_cancellation/request.py,offer_cancellation/outcome.py,offer_cancellation/status.py,offer_cancellation/ledger/keys.py,offer_cancellation/ledger/record.py,offer_cancellation/ledger/entity.py,offer_cancellation/portal/answer.py,offer_cancellation/portal/location.py,offer_cancellation/portal/operation.py,offer_cancellation/portal/throttle.py
+DECISIONS := cancel_trigger/message.py,cancel_trigger/metadata.py,cancel_trigger/decisions.py,poll_timer/decisions.py,offer_cancellation/backoff.py,offer_cancellation/envelope.py,offer_cancellation/next_step.py,offer_cancellation/original.py,offer_cancellation/outcome_event.py,offer_cancellation/request.py,offer_cancellation/status.py,offer_cancellation/transitions.py,offer_cancellation/ledger/keys.py,offer_cancellation/ledger/record.py,offer_cancellation/ledger/entity.py,offer_cancellation/portal/answer.py,offer_cancellation/portal/body.py,offer_cancellation/portal/location.py,offer_cancellation/portal/operation.py,offer_cancellation/portal/throttle.py
 
-.PHONY: help demo run stack unit test test-here test-worker test-313 test-rest-313 chaos soak check format lock install clean
+.PHONY: help demo run stack unit test test-here test-worker test-313 test-rest-313 chaos simulate mutants soak check format lock install clean
 
 help:  ## Show this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -33,8 +33,8 @@ run: install  ## Keep the local stack up, to send requests to
 stack: install  ## The same without the app, for `func start`; writes local.settings.json
 	@$(BIN)/python -m local.run --no-host --write-settings
 
-unit: .venv/.installed  ## Run the unit tests, in seconds: no server, no network
-	$(BIN)/python -m pytest --quiet tests/unit
+unit: .venv/.installed  ## Run the unit tests, in seconds: few examples a property, no server, no network
+	EXAMPLES=few $(BIN)/python -m pytest --quiet -m "not slow" tests/unit
 
 ifdef FILE
 test: install $(if $(findstring tests/infra,$(FILE)),.venv-infra/.installed)
@@ -73,13 +73,19 @@ endef
 chaos: install  ## Take the stack apart while it works, and count what got lost; SEED=n repeats a plan
 	@$(BIN)/python -m chaos $(if $(SEED),--seed $(SEED))
 
+simulate: install  ## Run the app in simulated worlds, 10,000 or for ten minutes; SEEDS=n, or SEED=n with its story
+	@$(BIN)/python -m simulation $(if $(SEEDS),--seeds $(SEEDS) --seconds 86400) $(if $(SEED),--seed $(SEED))
+
+mutants: install  ## Prove that it finds bugs: one deliberate fault after the other, each has to be found
+	@$(BIN)/python -m simulation.mutation
+
 soak: install  ## Print what size and endurance cost
 	@$(BIN)/python -m benchmarks.soak
 
 check: install  ## Lint, format, types and spelling
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
-	$(BIN)/mypy function_app.py cancel_trigger poll_timer offer_cancellation ops local chaos benchmarks examples tests
+	$(BIN)/mypy function_app.py cancel_trigger poll_timer offer_cancellation ops local chaos simulation benchmarks examples tests
 	$(BIN)/codespell
 
 format: install  ## Put the code into shape

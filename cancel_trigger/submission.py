@@ -55,7 +55,7 @@ async def handle(message: Message, services: Services) -> None:
         submission.log("ledger.unreadable_record", logging.ERROR, detail=str(error))
     except LostUpdateError as error:  # another writer has the request now
         submission.log("cancel.lost_update", logging.WARNING, detail=str(error))
-    except Exception as bug:  # noqa: BLE001 - whatever it is, the request must not get lost
+    except Exception as bug:  # whatever it is, the request must not get lost
         submission.log("cancel.bug", logging.ERROR, **log.fault_fields(bug))
         await submission.give_up(bug)
 
@@ -254,7 +254,7 @@ class Submission:
             raise
         except (LostUpdateError, UnreadableRecordError):  # the record is not this invocation's
             return
-        except Exception as second:  # noqa: BLE001 - as with the first, its text stays here
+        except Exception as second:  # as with the first, its text stays here
             self.log("cancel.bug", logging.ERROR, **log.fault_fields(second))
             if self._owes_event:
                 return

@@ -60,7 +60,7 @@ def draw_fault(seed: int, offer_id: str, kind: Kind, number: int) -> Fault | Non
     if rng.random() >= SHARE:
         return None
     what = rng.choices(list(_SHARES), list(_SHARES.values()))[0]
-    acted = what in _ALWAYS_ACTED or (what not in _NEVER_ACTED and rng.random() < 0.5)  # noqa: PLR2004
+    acted = what in _ALWAYS_ACTED or (what not in _NEVER_ACTED and rng.random() < 0.5)
     return Fault(what, acted, rng.choice(_PAUSES) if what is FaultKind.TRICKLING else 0.0)
 
 
@@ -69,7 +69,7 @@ def draw_fatal_fault(seed: int, offer_id: str, kind: Kind, number: int) -> Fault
     if kind != "cancel" or number >= _FATAL_CALLS:
         return None
 
-    acted = rng_of("fatal", seed, offer_id, number).random() < 0.5  # noqa: PLR2004
+    acted = rng_of("fatal", seed, offer_id, number).random() < 0.5
     return Fault(FaultKind.FATAL, acted)
 
 

@@ -266,7 +266,7 @@ def _apart(rng: Random, size: Size) -> list[float]:
 
 
 def _draw_time(rng: Random, size: Size, kills: tuple[Kill, ...]) -> float:
-    if rng.random() < 0.5:  # noqa: PLR2004 - half of them
+    if rng.random() < 0.5:
         return rng.uniform(0, size.seconds)
     return max(0.0, rng.choice(kills).at - rng.uniform(*_BURST))
 

@@ -224,11 +224,11 @@ def _cancel(state: _State, now: datetime) -> Answer:
     request, offer = state.request, state.request.offer
     if state.is_cancelled:
         return Answer(200, {"message": "Nothing of the offer runs any more."})
-    if 400 <= offer.answer < 500:  # noqa: PLR2004
+    if 400 <= offer.answer < 500:
         error = {"code": "NotNow", "message": f"{offer.answer}, whatever you do."}
         return Answer(offer.answer, {"error": error})
     state.is_cancelled, state.cancelled_at = True, now
-    if offer.answer != 202:  # noqa: PLR2004
+    if offer.answer != 202:
         return Answer(200, {"message": "Cancelled."})
     base = f"/api/publishers/{PUBLISHER}/offers/{request.offer_id}/operations"
     path = f"{base}/{request.operation_id(_followed(request))}"

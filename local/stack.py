@@ -53,7 +53,7 @@ class Stack:
     rejected: QueueClient
     tables: TableServiceClient
 
-    def __init__(  # noqa: PLR0913 - each a choice of its own, by name
+    def __init__(
         self,
         settings: Mapping[str, str] | None = None,
         *,

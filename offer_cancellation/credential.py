@@ -12,11 +12,12 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 from azure.core.credentials import AccessToken
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import AzureError
+from azure.core.pipeline.transport import AsyncHttpTransport
 from azure.identity.aio import ManagedIdentityCredential
 
 from offer_cancellation import log, telemetry
@@ -154,7 +155,7 @@ class SteadyCredential:
             self._held[scopes] = _Held.since(token, now)
             if claims:
                 self._renew_from[scopes] = now + RETRY_SECONDS
-        except Exception as failure:  # noqa: BLE001 - a bare KeyError when the reply lacks a field
+        except Exception as failure:  # a bare KeyError when the reply lacks a field
             return _unavailable(scopes[0], failure)
         finally:
             del self._flights[scopes]
@@ -165,16 +166,26 @@ class SteadyCredential:
 class Credentials:
     """One credential per client id, all for one event loop."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        transport: AsyncHttpTransport[Any, Any] | None = None,
+        clock: Callable[[], float] = steady_time,
+    ) -> None:
+        self._transport = transport
+        self._clock = clock
         self._by_client_id: dict[str | None, SteadyCredential] = {}
 
     def of(self, client_id: str | None) -> SteadyCredential:
         """The managed identity with that client id; None: the system-assigned one."""
         if client_id not in self._by_client_id:
             identity = ManagedIdentityCredential(
-                client_id=client_id, connection_timeout=5, read_timeout=10, retry_total=2
+                client_id=client_id,
+                connection_timeout=5,
+                read_timeout=10,
+                retry_total=2,
+                transport=self._transport,
             )
-            self._by_client_id[client_id] = SteadyCredential(identity)
+            self._by_client_id[client_id] = SteadyCredential(identity, self._clock)
 
         return self._by_client_id[client_id]
 
@@ -192,9 +203,14 @@ def _unavailable(scope: str, failure: Exception) -> TokenUnavailableError:
     found = re.search(r"AADSTS\d+", reason)
     code = found[0] if found else name
     log.event(
-        logger, "token.unavailable", logging.WARNING,
-        scope=scope, code=code, reason=reason or None, **log.fault_fields(failure),
-    )  # fmt: skip
+        logger,
+        "token.unavailable",
+        logging.WARNING,
+        scope=scope,
+        code=code,
+        reason=reason or None,
+        **log.fault_fields(failure),
+    )
     telemetry.token_failed()
     text = f"no token for {scope}: {name} from the identity endpoint"
     unavailable = TokenUnavailableError(text, code, reason)

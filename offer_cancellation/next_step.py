@@ -54,8 +54,16 @@ def next_step(record: Record, now: datetime, lease_margin: float = CLOCK_TOLERAN
     return NextStep.RESUME if is_due(record, now) else NextStep.LEAVE
 
 
+def is_held(record: Record, now: datetime, lease_margin: float = CLOCK_TOLERANCE) -> bool:
+    """Whether a claimer may still be at work on it."""
+    if record.status is not Status.SUBMITTING or record.lease_until is None:
+        return False
+
+    return now < after(record.lease_until, lease_margin)
+
+
 def _step_of_claimed(record: Record, now: datetime, lease_margin: float) -> NextStep:
-    if record.lease_until and now < after(record.lease_until, lease_margin):
+    if is_held(record, now, lease_margin):
         return NextStep.LEAVE
     if record.is_past_deadline(now):
         return NextStep.EXPIRE

@@ -17,6 +17,7 @@ from offer_cancellation.credential import Credentials
 from offer_cancellation.ledger.table import Ledger
 from offer_cancellation.log import quiet_libraries
 from offer_cancellation.outcome import Outcomes
+from offer_cancellation.outside import OUTSIDE, Outside
 from offer_cancellation.portal.client import Portal
 from offer_cancellation.reported_once import ReportedOnce
 from offer_cancellation.settings import Settings, settings
@@ -63,24 +64,27 @@ def make_services(
     given: Settings,
     clock: Callable[[], datetime] = utc_now,
     jitter: Jitter = random.random,
+    outside: Outside = OUTSIDE,
 ) -> Services:
     """Makes the services for the running event loop."""
     quiet_libraries()
-    credentials = Credentials()
+    credentials = Credentials(outside.azure, outside.steady_clock)
     backoff = Backoff(given.backoff_first, given.backoff_max, jitter)
 
     def send_queue(name: str) -> SendQueue:
-        return SendQueue(queue_client(given, credentials, name))
+        return SendQueue(queue_client(given, credentials, name, outside.azure))
 
     return Services(
         settings=given,
         credentials=credentials,
-        ledger=Ledger(ledger_table(given, credentials)),
-        portal=Portal(given, credentials.of(given.api_client_id), backoff, clock),
+        ledger=Ledger(ledger_table(given, credentials, outside.azure)),
+        portal=Portal(given, credentials.of(given.api_client_id), backoff, clock, outside),
         outcomes=Outcomes(send_queue(given.outcome_queue), given.source),
         requests=send_queue(given.cancel_queue),
-        rejected=RejectedQueue(queue_client(given, credentials, given.rejected_queue)),
-        poison=PoisonQueue(queue_client(given, credentials, given.poison_queue)),
+        rejected=RejectedQueue(
+            queue_client(given, credentials, given.rejected_queue, outside.azure)
+        ),
+        poison=PoisonQueue(queue_client(given, credentials, given.poison_queue, outside.azure)),
         backoff=backoff,
         clock=clock,
     )

@@ -34,12 +34,12 @@ def is_outage(error: StorageError) -> bool:
     """Whether the place is away, or answers nonsense, rather than refusing what was sent to it."""
     status = error.status
 
-    return status is None or status < 400 or status in _OUTAGES or status >= 500  # noqa: PLR2004
+    return status is None or status < 400 or status in _OUTAGES or status >= 500
 
 
 def is_unclear(error: StorageError) -> bool:
     """Whether there was an answer that does not say what became of the call."""
-    is_told = error.status is not None and error.status >= 400  # noqa: PLR2004
+    is_told = error.status is not None and error.status >= 400
 
     return not is_told and not isinstance(error.__cause__, _SILENCE)
 

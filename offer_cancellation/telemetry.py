@@ -129,8 +129,12 @@ def pending(count: int, oldest_age: float) -> None:
 
 
 @contextmanager
-def submission(request_id: str, offer_id: str, correlation_id: str | None, traceparent: str | None,
-               ) -> Iterator[None]:  # fmt: skip
+def submission(
+    request_id: str,
+    offer_id: str,
+    correlation_id: str | None,
+    traceparent: str | None,
+) -> Iterator[None]:
     """The span of one delivery's work on a request."""
     with _step("cancel.submit", request_id, offer_id, correlation_id, traceparent):
         yield
@@ -139,23 +143,28 @@ def submission(request_id: str, offer_id: str, correlation_id: str | None, trace
 @contextmanager
 def poll(record: Record) -> Iterator[None]:
     """The span of one poll."""
-    with _step("cancel.poll", record.request_id, record.offer_id, record.correlation_id,
-               record.traceparent):  # fmt: skip
+    with _step(
+        "cancel.poll", record.request_id, record.offer_id, record.correlation_id, record.traceparent
+    ):
         yield
 
 
 @contextmanager
-def _step(name: str, request_id: str, offer_id: str, correlation_id: str | None,
-          traceparent: str | None) -> Iterator[None]:  # fmt: skip
+def _step(
+    name: str, request_id: str, offer_id: str, correlation_id: str | None, traceparent: str | None
+) -> Iterator[None]:
     """A step of a request's life, linked to what asked for it by the stored traceparent."""
     given = {"requestId": request_id, "offerId": offer_id, "correlationId": correlation_id}
     attributes = {
         name: without_emails(mask_secrets(value)) for name, value in given.items() if value
     }
     with _tracer.start_as_current_span(
-        name, kind=SpanKind.CONSUMER, links=_links(traceparent), attributes=attributes,
+        name,
+        kind=SpanKind.CONSUMER,
+        links=_links(traceparent),
+        attributes=attributes,
         record_exception=False,  # its text may quote a message
-    ):  # fmt: skip
+    ):
         yield
 
 
@@ -201,9 +210,11 @@ def api_call(method: str, operation: str, host: str, port: int) -> Iterator[ApiC
     }
     started = time.perf_counter()
     with _tracer.start_as_current_span(
-        f"{method} {operation}", kind=SpanKind.CLIENT, attributes=attributes,
+        f"{method} {operation}",
+        kind=SpanKind.CLIENT,
+        attributes=attributes,
         record_exception=False,
-    ) as span:  # fmt: skip
+    ) as span:
         call = ApiCall(span)
         try:
             yield call

@@ -114,7 +114,7 @@ def posting(record: Record, now: datetime) -> Record:
     return replace(record, attempts=record.attempts + 1, attempt_at=now)
 
 
-def accepted(  # noqa: PLR0913 - what an answer brings, by name
+def accepted(
     record: Record,
     now: datetime,
     next_poll: datetime,
@@ -141,7 +141,7 @@ def accepted(  # noqa: PLR0913 - what an answer brings, by name
     )
 
 
-def deferred(  # noqa: PLR0913 - what an attempt left behind, by name
+def deferred(
     record: Record,
     until: datetime,
     *,
@@ -198,7 +198,7 @@ def put_back(
 # A poll.
 
 
-def polled(  # noqa: PLR0913 - what a poll left behind, by name
+def polled(
     record: Record,
     next_poll: datetime,
     *,
@@ -228,9 +228,9 @@ def counted(record: Record, polls: int) -> Record:
     return replace(record, polls=record.polls + polls)
 
 
-def due_now(record: Record, now: datetime) -> Record:
-    """A record that names no due time, which an edit can bring about."""
-    return replace(record, due_at=now)
+def with_due_time(record: Record, now: datetime) -> Record:
+    """A record that names a due time: now, where an edit removed it."""
+    return replace(record, due_at=record.due_at or now)
 
 
 # The end.

@@ -71,7 +71,7 @@ class _Adoption:
         except StorageError as error:
             self._log("adoption.failed", logging.WARNING, **log.fault_fields(error))
             return False
-        except Exception as bug:  # noqa: BLE001 - it must not keep the other copies
+        except Exception as bug:  # it must not keep the other copies
             self._log("adoption.bug", logging.ERROR, **log.fault_fields(bug))
             return False
 
@@ -102,7 +102,7 @@ class _Adoption:
             await self._settle()
         except (StorageError, UnreadableRecordError):
             raise
-        except Exception as bug:  # noqa: BLE001 - whatever it is, the message must not get lost
+        except Exception as bug:  # whatever it is, the message must not get lost
             self._log("adoption.bug", logging.ERROR, **log.fault_fields(bug))
             await self._keep_and_end(transitions.internal_error(bug).message)
 
@@ -142,7 +142,7 @@ class _Adoption:
         """The request, as far as it can be read at all."""
         try:
             return parse(self._copy.text, self._copy.id)
-        except Exception:  # noqa: BLE001 - it is the bug that brought it here
+        except Exception:  # it is the bug that brought it here
             return InvalidRequest(faults=(), request_id=f"msg-{self._copy.id}")
 
     def _first_record(self, request: CancelRequest) -> Record:

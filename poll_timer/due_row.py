@@ -14,7 +14,7 @@ from offer_cancellation.errors import LostUpdateError, StorageError, UnreadableR
 from offer_cancellation.ledger.keys import DueRow, RecordKey
 from offer_cancellation.ledger.record import Record
 from offer_cancellation.ledger.table import due_row
-from offer_cancellation.next_step import NextStep, next_step
+from offer_cancellation.next_step import NextStep, is_held, next_step
 from offer_cancellation.outcome import report, write_end
 from offer_cancellation.request import message_of
 from offer_cancellation.services import Services
@@ -110,11 +110,15 @@ class DueRows:
                 return await self._put_back(record, now)
 
     async def _repair(self, record: Record, stray: DueRow) -> RowResult:
-        """The row is not the one that its record names, which an edit can bring about."""
-        if due_row(record) is None:
-            dated = transitions.due_now(record, self.services.clock())
-            record = await self.services.ledger.save(record, dated)
-        await self.services.ledger.restore_due_row(record, stray)
+        """The row is not the one that its record names, which an edit can bring about.
+
+        What another worker holds is left to it: the stray row goes once the lease is over.
+        """
+        now = self.services.clock()
+        if is_held(record, now, lease_margin=PUT_BACK_MARGIN):
+            return RowResult.WAITING
+
+        await self.services.ledger.restore_due_row(transitions.with_due_time(record, now), stray)
 
         return RowResult.REPAIRED
 

@@ -10,7 +10,7 @@ import logging
 from offer_cancellation import log, telemetry, transitions
 from offer_cancellation.errors import LostUpdateError, UnreadableRecordError
 from offer_cancellation.ledger.keys import BUCKETS, RecordKey
-from offer_cancellation.ledger.table import due_row
+from offer_cancellation.next_step import is_held
 from offer_cancellation.services import Services
 
 logger = logging.getLogger(__name__)
@@ -20,17 +20,19 @@ COUNT_LIMIT = 5_000  # pending requests that are counted, an equal share of each
 
 
 async def run_maintenance(services: Services) -> int:
-    """Once a period measures, and restores due rows: how many. Raises StorageError."""
+    """Once a period restores due rows, and measures; how many rows. Raises StorageError."""
     period = int(services.clock().timestamp()) // PERIOD_SECONDS
     key = f"maintenance {period}"
     if not services.reported_once.add(key):
         return 0
     try:
+        restored = await _restore_due_rows(services, BUCKETS[period % len(BUCKETS)])
         await _measure(services)
-        return await _restore_due_rows(services, BUCKETS[period % len(BUCKETS)])
     except Exception:
         services.reported_once.discard(key)
         raise
+
+    return restored
 
 
 async def _restore_due_rows(services: Services, bucket: str) -> int:
@@ -54,16 +56,15 @@ async def _restore(services: Services, key: RecordKey) -> bool:
             log.event(logger, "ledger.unreadable_record", logging.ERROR, detail=str(error))
         return False
 
-    if record is None or record.status.is_final:
+    now = services.clock()
+    if record is None or record.status.is_final or is_held(record, now):
         return False
-    if due_row(record) is None:
-        try:
-            dated = transitions.due_now(record, services.clock())
-            record = await services.ledger.save(record, dated)
-        except LostUpdateError:
+    try:
+        if not await services.ledger.restore_due_row(transitions.with_due_time(record, now)):
             return False
-    elif not await services.ledger.restore_due_row(record):
+    except LostUpdateError:
         return False
+
     log.event(logger, "ledger.due_row_restored", logging.ERROR, **record.log_fields())
 
     return True

@@ -31,7 +31,7 @@ class Sends:
             self._is_away = self._is_away or is_outage(error)
             self._log(error, status=error.status, isAway=self._is_away)
             return False
-        except Exception as bug:  # noqa: BLE001 - it counts as something that could not be sent
+        except Exception as bug:  # it counts as something that could not be sent
             self._log(bug)
             return False
 

@@ -148,7 +148,7 @@ class _Tick:
         """One row; whatever is wrong with it stays its own."""
         try:
             result = await self._rows.process(row, may_poll=may_poll)
-        except Exception as error:  # noqa: BLE001 - the row is still due
+        except Exception as error:  # the row is still due
             is_storage = isinstance(error, StorageError)
             result = RowResult.STORAGE_FAILED if is_storage else RowResult.BUG
             log.event(
@@ -182,7 +182,7 @@ class _Tick:
         """What is done besides what is due: its failure stays its own."""
         try:
             await work
-        except Exception as error:  # noqa: BLE001 - what is due must not wait for it
+        except Exception as error:  # what is due must not wait for it
             log.event(
                 logger, "poll.aside_failed", logging.WARNING, look=what, **log.fault_fields(error)
             )

@@ -106,7 +106,7 @@ def _local_ticks(match: re.Match[str]) -> int | None:
     hour, minute, second = (int(match[name]) for name in ("hour", "minute", "second"))
     fraction = int((match["fraction"] or "").ljust(7, "0"))
     is_midnight = (hour, minute, second, fraction) == (24, 0, 0, 0)
-    if not is_midnight and (hour > 23 or minute > 59 or second > 59):  # noqa: PLR2004
+    if not is_midnight and (hour > 23 or minute > 59 or second > 59):
         return None
 
     try:

@@ -16,7 +16,7 @@ from offer_cancellation.storage_call import storage_call
 _RANGE = "PartitionKey eq @bucket and RowKey ge @first and RowKey lt @end"
 
 
-async def rows_between(  # noqa: PLR0913, PLR0917 - what a query is made of
+async def rows_between(
     table: TableClient,
     bucket: str,
     first: str,

@@ -112,19 +112,17 @@ class Ledger:
     async def restore_due_row(self, record: Record, stray: DueRow | None = None) -> bool:
         """Gives a record its due row, in place of a stray one; whether it was missing.
 
-        The record itself is not written, so that whoever holds it goes on undisturbed.
+        Only a missing row makes it write the record, too, on the condition that it has not moved
+        on: else there would be two rows. So this is not for a record that another writer holds.
+        Raises LostUpdateError when another writer was faster.
         """
-        if await self.has_due_row(record):
-            if stray:
-                self.remove_soon(stray)
-            return False
-
-        bucket = RecordKey.of(record.request_id).bucket
-        await self._transactions.submit(bucket, [transactions.put(entity.to_due_row(record))])
+        is_missing = not await self.has_due_row(record)
+        if is_missing:
+            await self.save(replace(record, due_at=None), record)
         if stray:
             self.remove_soon(stray)
 
-        return True
+        return is_missing
 
     def remove_soon(self, row: DueRow) -> None:
         """Has a due row removed, soon; fine when it is gone."""

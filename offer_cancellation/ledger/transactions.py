@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from azure.core import MatchConditions
@@ -22,10 +23,9 @@ from offer_cancellation.errors import StorageError
 from offer_cancellation.ledger.entity import Row
 from offer_cancellation.storage_call import storage_call
 
-# What a transaction may hold, as the Table service documents: 100 operations, and 4 MiB, of which
-# a quarter is left for what the estimate does not see.
-OPERATIONS_LIMIT = 100
-BYTES_LIMIT = 3 * 1024 * 1024
+OPERATIONS_LIMIT = 100  # of a transaction, as the Table service documents
+# It takes 4 MiB, too; from 1 MiB on, writing them out at once would hold the event loop up.
+BYTES_LIMIT = 768 * 1024
 REMOVE_WITHIN = 1.0  # seconds that a removal waits for other writes
 CLOSE_WITHIN = 5.0  # seconds that closing waits: the host gives a stop ten
 _OPERATION_BYTES = 1024  # the head of an operation, about
@@ -91,6 +91,7 @@ class _Partition:
 
     jobs: list[_Job] = field(default_factory=list)
     removals: list[str] = field(default_factory=list)  # RowKeys
+    in_flight: list[_Job] = field(default_factory=list)
     sender: asyncio.Task[None] | None = None
     timer: asyncio.TimerHandle | None = None
 
@@ -131,13 +132,15 @@ class Transactions:
 
     async def flush(self) -> None:
         """Sends what waits to be removed, and waits until nothing is under way."""
-        for partition, waiting in self._partitions.items():
-            if waiting.removals:
-                self._start(partition)
-        senders = [one.sender for one in self._partitions.values() if one.sender]
+        while True:
+            for partition, waiting in self._partitions.items():
+                if waiting.removals:
+                    self._start(partition)
+            senders = [one.sender for one in self._partitions.values() if one.sender]
+            if not senders:
+                return
 
-        if senders:  # not gathered: a caller that is cancelled would take all senders along
-            await asyncio.wait(senders)
+            await asyncio.wait(senders)  # not gathered: a cancelled caller would end them all
 
     async def close(self) -> None:
         """Flushes for a while, and ends what is still under way then."""
@@ -155,19 +158,25 @@ class Transactions:
         waiting.stop_timer()
         if waiting.sender is None:
             waiting.sender = asyncio.create_task(self._send_waiting(partition))
+            # Not in the task itself: one that is cancelled before it began runs nothing of it.
+            waiting.sender.add_done_callback(partial(self._end, partition))
 
     async def _send_waiting(self, partition: str) -> None:
-        """Sends until nothing waits; however it ends, no caller is left without an answer."""
-        waiting, jobs = self._partitions[partition], list[_Job]()
-        try:
-            while waiting.jobs or waiting.removals:
-                jobs, removals = _take(waiting)
-                await self._send(partition, jobs, removals)
-        finally:
-            waiting.sender = None
-            for job in (*jobs, *waiting.jobs):
+        waiting = self._partitions[partition]
+        while waiting.jobs or waiting.removals:
+            waiting.in_flight, removals = _take(waiting)
+            await self._send(partition, waiting.in_flight, removals)
+
+    def _end(self, partition: str, sender: asyncio.Task[None]) -> None:
+        """However a sender ended, no caller is left without an answer."""
+        waiting = self._partitions[partition]
+        waiting.sender = None
+        if sender.cancelled() or sender.exception():
+            for job in (*waiting.in_flight, *waiting.jobs):
                 job.settle(StorageError("a transaction was abandoned"))
             waiting.jobs.clear()
+        elif waiting.jobs or waiting.removals:  # they came just as it ended
+            self._start(partition)
 
     async def _send(self, partition: str, jobs: list[_Job], removals: list[str]) -> None:
         """Sends both in one transaction, and settles every job."""

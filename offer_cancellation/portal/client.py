@@ -13,6 +13,7 @@ import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from http import HTTPStatus
 from http.cookiejar import CookieJar
 from urllib.parse import quote
@@ -27,6 +28,7 @@ from offer_cancellation.backoff import Backoff
 from offer_cancellation.clock import utc_now
 from offer_cancellation.credential import SteadyCredential
 from offer_cancellation.errors import TokenUnavailableError
+from offer_cancellation.outside import OUTSIDE, Outside
 from offer_cancellation.portal.answer import Answer, Cause, NoAnswer, Reply, retry_after
 from offer_cancellation.portal.auth import TOKENS, ManagedIdentityAuth
 from offer_cancellation.portal.body import read_body
@@ -64,15 +66,16 @@ class Portal:
         credential: SteadyCredential,
         backoff: Backoff,
         clock: Callable[[], datetime] = utc_now,
+        outside: Outside = OUTSIDE,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._throttle = Throttle(backoff, clock)
         self._origin = httpx.URL(settings.api_url)
         self._auth = ManagedIdentityAuth(credential, settings.api_scope, self._origin)
-        context = httpx.create_ssl_context()
-        self._pooled = _http_client(settings, context, clock, force_close=False)
-        self._unpooled = _http_client(settings, context, clock, force_close=True)
+        make = partial(_http_client, settings, outside.ssl_context(), clock, outside.session)
+        self._pooled = make(force_close=False)
+        self._unpooled = make(force_close=True)
 
     def url(self, target: str) -> str:
         """The whole URL of a path and query."""
@@ -184,7 +187,7 @@ class Portal:
         except TokenUnavailableError as failure:
             error = Error(failure.code, failure.detail or failure.message)
             return NoAnswer(Cause.TOKEN, sent=False, error=error)
-        except Exception as failure:  # noqa: BLE001 - whatever it is: was anything sent, or not?
+        except Exception as failure:  # whatever it is: was anything sent, or not?
             return self._no_answer(call, wire, failure, has_token=bool(tokens))
 
         return reply
@@ -235,15 +238,21 @@ class Portal:
     def _no_answer(
         self, call: _Call, wire: Wire, failure: Exception, *, has_token: bool
     ) -> NoAnswer:
-        root = failure.__cause__ or failure  # httpx calls a reset a time-out; aiohttp knows better
+        root: BaseException = failure
+        if not isinstance(failure, TimeoutError):  # that of `_exchange` is caused by a cancellation
+            root = failure.__cause__ or failure  # httpx calls a reset a time-out; aiohttp does not
         cause = Cause.NETWORK
         if isinstance(root, TimeoutError):
             cause = Cause.TIME_OUT if has_token else Cause.TOKEN
 
         log.event(
-            logger, "api.no_answer", logging.WARNING, method=call.method,
-            cause=cause.value, **log.fault_fields(failure),
-        )  # fmt: skip
+            logger,
+            "api.no_answer",
+            logging.WARNING,
+            method=call.method,
+            cause=cause.value,
+            **log.fault_fields(failure),
+        )
         text = str(root) or f"nothing within {self._settings.api_timeout:g} s"
         text = without_emails(re.sub(r"\?\S+", "?***", fit(text, _REASON_LIMIT)))
         error = Error(type(root).__name__, text)
@@ -261,6 +270,7 @@ def _http_client(
     settings: Settings,
     context: ssl.SSLContext,
     clock: Callable[[], datetime],
+    make_session: Callable[..., aiohttp.ClientSession],
     *,
     force_close: bool,
 ) -> httpx.AsyncClient:
@@ -268,7 +278,7 @@ def _http_client(
     connections = settings.poll_concurrency + 32  # a tick's polls and the trigger's calls
 
     def session() -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(
+        return make_session(
             connector=aiohttp.TCPConnector(limit=connections, ssl=context, force_close=force_close),
             cookie_jar=aiohttp.DummyCookieJar(),
             max_field_size=_HEADER_LIMIT,

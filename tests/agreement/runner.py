@@ -135,7 +135,7 @@ async def _results(stack: Stack) -> dict[str, Result]:
     for case in CASES:
         results[case.offer].posts = stack.portal.count("cancel", case.offer)
 
-    assert stack.portal.refused == []
+    assert [] == stack.portal.refused
     return results
 
 

@@ -11,5 +11,5 @@ async def test_nothing_is_lost_whatever_happens(tmp_path: Path) -> None:
     """Both hosts are killed, services go, a fifth of the calls fails: each message ends once."""
     verdict = judge(await observe(make_plan(1, SHORT), tmp_path))
 
-    assert verdict.shortfalls == ()
-    assert {name: found for name, found in verdict.figures.items() if found} == {}
+    assert () == verdict.shortfalls
+    assert {} == {name: found for name, found in verdict.figures.items() if found}

@@ -18,7 +18,7 @@ def test_a_plain_dress_adds_the_date_alone() -> None:
 
     assert {"Location": "/api/x", "Date": DATE} == answer.headers
     assert {"a": 1} == answer.body
-    assert answer.again == ()
+    assert () == answer.again
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def test_an_ordinary_line_is_no_secret() -> None:
     """Ids, offers and causes may stand in a log."""
     line = "INFO cancel.deferred requestId=chaos-1-001 offerId=offer-001 cause=time-out"
 
-    assert secrets_in("host-1.log", line, "chaos.example.com") == []
+    assert [] == secrets_in("host-1.log", line, "chaos.example.com")
 
 
 def test_time_outs_are_told_by_offer_and_time() -> None:
@@ -43,4 +43,4 @@ def test_time_outs_are_told_by_offer_and_time() -> None:
         "2030-01-31T12:00:06.000Z INFO    x cancel.claimed offerId=offer-003 cause=time-out\n"
     )
 
-    assert time_outs_in(text, STARTED) == {"offer-001": [3.25, 4.0]}
+    assert {"offer-001": [3.25, 4.0]} == time_outs_in(text, STARTED)

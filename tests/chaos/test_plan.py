@@ -98,7 +98,7 @@ def test_both_hosts_are_killed_and_up_again_before_the_next_kill(size: Size) -> 
     first, last = size.kills_between
 
     assert len(kills) == size.kills
-    assert {kill.target for kill in kills} == {0, 1}
+    assert {0, 1} == {kill.target for kill in kills}
     assert all(first <= kill.at <= last for kill in kills)
     assert all(after.at - before.at > 0.5 for before, after in pairwise(kills))
 
@@ -126,7 +126,7 @@ def test_what_has_no_id_is_sent_once(size: Size) -> None:
     without_id = [request for request in make_plan(8, size).requests if not request.has_id]
 
     assert without_id
-    assert {request.again_at for request in without_id} == {None}
+    assert {None} == {request.again_at for request in without_id}
     assert {request.form for request in without_id} <= {Form.PLAIN, Form.BASE64}
 
 
@@ -137,8 +137,8 @@ def test_some_requests_kill_who_cancels_them() -> None:
 
     faults = [plan.fault(fatal[0], "cancel", number) for number in range(3)]
 
-    assert len(fatal) == FULL.fatal
-    assert [fault and fault.kind for fault in faults] == [FaultKind.FATAL, FaultKind.FATAL, None]
+    assert FULL.fatal == len(fatal)
+    assert [FaultKind.FATAL, FaultKind.FATAL, None] == [fault and fault.kind for fault in faults]
     assert plan.fault(fatal[0], "submissions", 0) is None
 
 
@@ -157,7 +157,7 @@ def test_clocks_and_deletions_follow_from_the_seed() -> None:
     """Over the seeds the apps' clocks are apart both ways, and each queue is deleted."""
     plans = [make_plan(seed, SHORT) for seed in range(20)]
 
-    assert {plan.clocks_apart for plan in plans} == {-3.0, 3.0}
+    assert {-3.0, 3.0} == {plan.clocks_apart for plan in plans}
     assert {plan.deletion.queue for plan in plans} == set(QUEUES)
     assert len({plan.portal_clock for plan in plans}) > 2
 

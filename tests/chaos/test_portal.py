@@ -52,8 +52,8 @@ async def test_a_call_reaches_the_simulation(
     status = await _get(portal, identity.issue(AUDIENCE)[0])
 
     (call,) = simulation.calls
-    assert status == 200
-    assert (call.kind, call.offer_id, call.fault) == ("submissions", "offer-001", None)
+    assert 200 == status
+    assert ("submissions", "offer-001", None) == (call.kind, call.offer_id, call.fault)
 
 
 async def test_a_revoked_token_does_not(
@@ -63,8 +63,8 @@ async def test_a_revoked_token_does_not(
     token, _ = identity.issue(AUDIENCE)
     identity.revoke_all()
 
-    assert await _get(portal, token) == 401
-    assert simulation.calls == []
+    assert 401 == await _get(portal, token)
+    assert [] == simulation.calls
 
 
 async def test_it_can_be_gone_and_come_back(portal: SimulatedPortal, identity: Identity) -> None:
@@ -76,5 +76,5 @@ async def test_it_can_be_gone_and_come_back(portal: SimulatedPortal, identity: I
         await _get(portal, token)
     await portal.open_port()
 
-    assert portal.url == url
-    assert await _get(portal, token) == 200
+    assert url == portal.url
+    assert 200 == await _get(portal, token)

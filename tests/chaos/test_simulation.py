@@ -69,9 +69,9 @@ def test_an_operation_is_missing_then_runs_then_ends(place: Place, end: str) -> 
     where = _location(accepted)
     seen = [_status(simulation.answer("operation", OFFER, where)) for _ in range(5)]
 
-    assert accepted.status == 202
+    assert 202 == accepted.status
     if end == "canceled" and place is not Place.SLOT:  # the old operation, which is never missing
-        assert seen == ["running", "running", "running", "canceled", "canceled"]
+        assert ["running", "running", "running", "canceled", "canceled"] == seen
     else:
         assert seen == [404, "running", "running", end, end]
 
@@ -85,10 +85,10 @@ def test_nothing_runs_any_more_once_a_post_was_acted_on() -> None:
     after = simulation.answer("submissions", OFFER, running_only=True)
     again = simulation.answer("cancel", OFFER)
 
-    assert _states(before) == ["running"]
-    assert _states(after) == []
-    assert again.status == 200
-    assert [call.needless for call in simulation.calls if call.kind == "cancel"] == [False, True]
+    assert ["running"] == _states(before)
+    assert [] == _states(after)
+    assert 200 == again.status
+    assert [False, True] == [call.needless for call in simulation.calls if call.kind == "cancel"]
 
 
 def test_what_runs_began_an_hour_before() -> None:
@@ -99,7 +99,7 @@ def test_what_runs_began_an_hour_before() -> None:
     operation = described[0] if isinstance(described, list) else described
 
     assert "createdDateTime" not in listed[0]
-    assert operation["createdDateTime"] == "2030-01-31T11:00:00+00:00"
+    assert "2030-01-31T11:00:00+00:00" == operation["createdDateTime"]
 
 
 def test_without_a_location_the_list_shows_the_progress() -> None:
@@ -109,7 +109,7 @@ def test_without_a_location_the_list_shows_the_progress() -> None:
     simulation.answer("cancel", OFFER)
     seen = [_states(simulation.answer("submissions", OFFER))[0] for _ in range(2)]
 
-    assert seen == ["running", "canceled"]
+    assert ["running", "canceled"] == seen
 
 
 def test_a_definitive_refusal_cancels_nothing() -> None:
@@ -118,7 +118,7 @@ def test_a_definitive_refusal_cancels_nothing() -> None:
 
     answers = [simulation.answer("cancel", OFFER).status for _ in range(2)]
 
-    assert answers == [409, 409]
+    assert [409, 409] == answers
     assert not simulation.is_cancelled(OFFER)
 
 
@@ -134,8 +134,8 @@ def test_a_fault_hides_whether_the_post_was_acted_on(kind: FaultKind, acted: boo
         Failure.RESET_AFTER,
         Failure.HANG,
     )
-    assert simulation.is_cancelled(OFFER) == acted
-    assert simulation.calls[0].acted == acted
+    assert acted == simulation.is_cancelled(OFFER)
+    assert acted == simulation.calls[0].acted
 
 
 @pytest.mark.parametrize(
@@ -152,8 +152,8 @@ def test_a_429_asks_for_time_in_every_form(kind: FaultKind, expected: str | None
 
     answer = simulation.answer("cancel", OFFER)
 
-    assert answer.status == 429
-    assert answer.headers.get("Retry-After") == expected
+    assert 429 == answer.status
+    assert expected == answer.headers.get("Retry-After")
 
 
 def test_a_502_is_html() -> None:
@@ -176,7 +176,7 @@ def test_guards_name_operations_that_are_what_they_say() -> None:
         for guard in (Guard.RUNNING, Guard.OVER, Guard.UNKNOWN)
     ]
 
-    assert seen == ["running", "completed", 404]
+    assert ["running", "completed", 404] == seen
 
 
 def test_a_call_for_nobodys_offer_is_noted() -> None:
@@ -185,5 +185,5 @@ def test_a_call_for_nobodys_offer_is_noted() -> None:
 
     answer = simulation.answer("cancel", "invalid-001")
 
-    assert answer.status == 404
-    assert simulation.strays == ["cancel invalid-001"]
+    assert 404 == answer.status
+    assert ["cancel invalid-001"] == simulation.strays

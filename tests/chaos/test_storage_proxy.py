@@ -88,5 +88,5 @@ async def test_what_is_held_waits_until_the_block_ends() -> None:
 
         status, _, _ = await call
 
-    assert (set(), 0) == (done, held)
+    assert (done, held) == (set(), 0)
     assert (200, 1) == (status, service.calls)

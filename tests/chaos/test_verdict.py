@@ -91,8 +91,8 @@ def test_a_run_as_promised_passes() -> None:
     """Every figure is 0, and nothing is missing."""
     verdict = judge(_good())
 
-    assert _off(verdict) == {}
-    assert verdict.shortfalls == ()
+    assert {} == _off(verdict)
+    assert () == verdict.shortfalls
     assert verdict.passed
 
 
@@ -109,8 +109,8 @@ def test_a_request_without_an_event_is_lost() -> None:
 
     verdict = judge(replace(seen, events=seen.events[1:]))
 
-    assert _off(verdict) == {"lost": 1}
-    assert verdict.offenders == [ONE.offer_id]
+    assert {"lost": 1} == _off(verdict)
+    assert [ONE.offer_id] == verdict.offenders
 
 
 def test_a_request_without_a_record_is_lost() -> None:
@@ -121,7 +121,7 @@ def test_a_request_without_a_record_is_lost() -> None:
 
     verdict = judge(replace(seen, ledger=Snapshot(records)))
 
-    assert _off(verdict) == {"lost": 1, "ended in two statuses": 1}
+    assert {"lost": 1, "ended in two statuses": 1} == _off(verdict)
 
 
 def test_a_record_that_is_not_final_is_lost() -> None:
@@ -133,7 +133,7 @@ def test_a_record_that_is_not_final_is_lost() -> None:
     )
     events = tuple(e for e in seen.events if e.offer_id != ONE.offer_id)
 
-    assert _off(judge(replace(seen, events=events))) == {"lost": 2, "rule 1 broken": 1}
+    assert {"lost": 2, "rule 1 broken": 1} == _off(judge(replace(seen, events=events)))
 
 
 @pytest.mark.parametrize("field", ["events", "rejected"])
@@ -142,7 +142,7 @@ def test_an_invalid_message_without_its_event_or_its_text_is_lost(field: str) ->
     seen = _good()
     kept = getattr(seen, field)[:-1]
 
-    assert _off(judge(replace(seen, **{field: kept}))) == {"lost": 1}
+    assert {"lost": 1} == _off(judge(replace(seen, **{field: kept})))
 
 
 def test_two_statuses_are_found_among_events() -> None:
@@ -152,21 +152,21 @@ def test_two_statuses_are_found_among_events() -> None:
 
     verdict = judge(replace(seen, events=(*seen.events, other)))
 
-    assert _off(verdict) == {"ended in two statuses": 2}
+    assert {"ended in two statuses": 2} == _off(verdict)
 
 
 def test_two_statuses_are_found_between_event_and_record() -> None:
     """What the event says the record must say."""
     seen = _with_record(_good(), _row(ONE, "rejected"), {})
 
-    assert _off(judge(seen)) == {"ended in two statuses": 1}
+    assert {"ended in two statuses": 1} == _off(judge(seen))
 
 
 def test_a_second_post_out_of_the_blue_is_unexplained() -> None:
     """The first was answered well, and nothing happened since."""
     seen = replace(_good(), calls=(_call(1.0), _call(2.0, Fault(FaultKind.ERROR, acted=True))))
 
-    assert _off(judge(seen)) == {"unexplained POSTs": 1}
+    assert {"unexplained POSTs": 1} == _off(judge(seen))
 
 
 @pytest.mark.parametrize(
@@ -208,14 +208,14 @@ def test_a_second_post_is_not_explained_by_anything_else(excuse: dict[str, Any])
     """Not its time, no concern of a POST, another offer, a refusal whose body broke off."""
     calls = (_call(1.0), _look(8.5), _call(9.0, Fault(FaultKind.ERROR, acted=True)))
 
-    assert _off(judge(replace(_good(), **{"calls": calls, **excuse}))) == {"unexplained POSTs": 1}
+    assert {"unexplained POSTs": 1} == _off(judge(replace(_good(), **{"calls": calls, **excuse})))
 
 
 def test_a_second_post_without_a_look_is_unexplained() -> None:
     """The first may have arrived: what became of it is to be asked first."""
     calls = (_look(0.5), _call(1.0, Fault(FaultKind.ERROR, acted=True)), _call(2.0))
 
-    assert _off(judge(replace(_good(), calls=calls))) == {"unexplained POSTs": 1}
+    assert {"unexplained POSTs": 1} == _off(judge(replace(_good(), calls=calls)))
 
 
 def test_a_second_post_is_explained_by_a_success_that_broke_off() -> None:
@@ -242,7 +242,7 @@ def test_after_an_uncertain_attempt_some_refusals_do_not_count_at_once(
     calls = (lost, _look(1.5), _call(2.0, status=status), _look(2.5), _call(3.0, status=status))
     seen = replace(_good(), calls=calls)
 
-    assert _off(judge(_with_record(seen, _row(ONE, Uncertain=True), {}))) == found
+    assert found == _off(judge(_with_record(seen, _row(ONE, Uncertain=True), {})))
 
 
 def test_an_event_id_that_is_not_made_as_promised_counts() -> None:
@@ -251,7 +251,7 @@ def test_an_event_id_that_is_not_made_as_promised_counts() -> None:
 
     events = (_event(ONE, run=2), *seen.events[1:])
 
-    assert _off(judge(replace(seen, events=events))) == {"ended in two statuses": 1}
+    assert {"ended in two statuses": 1} == _off(judge(replace(seen, events=events)))
 
 
 def test_a_request_without_an_id_may_have_any() -> None:
@@ -263,7 +263,7 @@ def test_a_request_without_an_id_may_have_any() -> None:
     seen = replace(seen, events=events, ledger=Snapshot({**records, "other": renamed}))
     nameless = tuple(replace(r, has_id=False) if r is ONE else r for r in seen.plan.requests)
 
-    assert _off(judge(seen)) == {"lost": 1}
+    assert {"lost": 1} == _off(judge(seen))
     assert judge(replace(seen, plan=replace(seen.plan, requests=nameless))).passed
 
 
@@ -286,7 +286,7 @@ def test_an_error_that_is_not_so_is_untrue(code: str, offer: Offer) -> None:
     seen = replace(seen, events=(_event(ONE, "failed"), *seen.events[1:]))
     verdict = judge(_with_record(seen, _row(ONE, "failed", ErrorCode=code), {}))
 
-    assert _off(verdict) == {"untrue outcomes": 1}
+    assert {"untrue outcomes": 1} == _off(verdict)
 
 
 def test_a_request_that_a_bug_ended_counts() -> None:
@@ -295,9 +295,9 @@ def test_a_request_that_a_bug_ended_counts() -> None:
     seen = _good()
 
     assert judge(_with_record(seen, _row(fatal, ErrorCode="InternalError"), {})).passed
-    assert _off(judge(_with_record(seen, _row(ONE, ErrorCode="InternalError"), {}))) == {
-        "untrue outcomes": 1
-    }
+    assert {"untrue outcomes": 1} == _off(
+        judge(_with_record(seen, _row(ONE, ErrorCode="InternalError"), {}))
+    )
 
 
 def test_rule_one_is_broken_by_a_due_row_left_at_the_end() -> None:
@@ -305,14 +305,14 @@ def test_rule_one_is_broken_by_a_due_row_left_at_the_end() -> None:
     due = {_digest(ONE.request_id): frozenset({"due-1"}), "orphan": frozenset({"due-2"})}
     seen = _with_record(_good(), _row(ONE), due)
 
-    assert _off(judge(seen)) == {"rule 1 broken": 2}
+    assert {"rule 1 broken": 2} == _off(judge(seen))
 
 
 def test_rule_one_broken_during_the_run_counts() -> None:
     """Even when all is well at the end."""
     seen = replace(_good(), rule_one=frozenset({_digest(ONE.request_id)}))
 
-    assert _off(judge(seen)) == {"rule 1 broken": 1}
+    assert {"rule 1 broken": 1} == _off(judge(seen))
 
 
 @pytest.mark.parametrize("due", [frozenset[str](), frozenset({"due-1", "due-2"})])
@@ -320,7 +320,7 @@ def test_two_readings_alike_show_that_rule_one_is_broken(due: frozenset[str]) ->
     """No due row, or two, of a record that nobody wrote in between."""
     seen = Snapshot({"d": _row(ONE, "deferred")}, {"d": due})
 
-    assert broken(seen, seen) == {"d"}
+    assert {"d"} == broken(seen, seen)
 
 
 @pytest.mark.parametrize(
@@ -344,14 +344,14 @@ def test_a_record_with_its_one_due_row_keeps_rule_one() -> None:
     seen = Snapshot(records, {"a": frozenset({"due-1"})})
 
     assert broken(seen, seen) == frozenset()
-    assert broken_at_rest(seen) == {"a"}
+    assert {"a"} == broken_at_rest(seen)
 
 
 def test_canceled_while_the_operation_runs_is_untrue() -> None:
     """The record must not say what the portal does not."""
     seen = replace(_good(), cancelled=frozenset(PLAN.offers) - {ONE.offer_id})
 
-    assert _off(judge(seen)) == {"untrue outcomes": 1}
+    assert {"untrue outcomes": 1} == _off(judge(seen))
 
 
 @pytest.mark.parametrize(
@@ -362,12 +362,12 @@ def test_secrets_and_refused_calls_count(field: str, figure: str) -> None:
     """Whatever was found is a finding."""
     found: dict[str, Any] = {field: ("somewhere",)}
 
-    assert _off(judge(replace(_good(), **found))) == {figure: 1}
+    assert {figure: 1} == _off(judge(replace(_good(), **found)))
 
 
 def test_a_message_left_in_the_poison_queue_counts() -> None:
     """A tick should have adopted it."""
-    assert _off(judge(replace(_good(), poison=1))) == {"left in the poison queue": 1}
+    assert {"left in the poison queue": 1} == _off(judge(replace(_good(), poison=1)))
 
 
 @pytest.mark.parametrize(
@@ -379,6 +379,6 @@ def test_a_run_in_which_too_little_happened_does_not_pass(change: dict[str, Any]
     """All figures may be 0 and still nothing be proved."""
     verdict = judge(replace(_good(), **change))
 
-    assert _off(verdict) == {}
-    assert len(verdict.shortfalls) == 1
+    assert {} == _off(verdict)
+    assert 1 == len(verdict.shortfalls)
     assert not verdict.passed

@@ -61,7 +61,7 @@ class Site:
         """Puts a text on the request queue and receives it, as the host does."""
         await self.requests.send_message(text)
         (message,) = await self.receive()
-        assert message.content == text
+        assert text == message.content
         return message
 
     async def receive(self) -> list[QueueMessage]:
@@ -79,7 +79,7 @@ class Site:
 
     async def submit(self, text: str) -> None:
         """Sends a text and has it handled."""
-        assert await self.deliver(await self.send(text)) == Invocation(succeeded=True)
+        assert Invocation(succeeded=True) == await self.deliver(await self.send(text))
 
     async def tick(self, request: TypedData | None = None) -> None:
         """One invocation of the timer-triggered function, which must succeed."""

@@ -26,6 +26,6 @@ def probe(
         check=False,
         timeout=_SECONDS,
     )
-    assert done.returncode == 0, done.stderr
+    assert 0 == done.returncode, done.stderr
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found

@@ -16,7 +16,7 @@ class TypedData(SimpleNamespace):
 
     def WhichOneof(self, group: str) -> str:  # noqa: N802 - the protocol's name
         """Return the field that is set."""
-        assert group == "data"
+        assert "data" == group
         (field,) = vars(self)
         return field
 
@@ -26,7 +26,7 @@ class ParameterBinding(SimpleNamespace):
 
     def WhichOneof(self, group: str) -> str:  # noqa: N802 - the protocol's name
         """Return the field that is set; there is no shared memory here."""
-        assert group == "rpc_data"
+        assert "rpc_data" == group
         return "data"
 
 

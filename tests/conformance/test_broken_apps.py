@@ -45,7 +45,7 @@ def apply(broken: Break, app: Path) -> None:
     """Makes the change; the source must be as the break expects it."""
     path = app / broken.file
     source = path.read_text()
-    assert source.count(broken.old) == 1
+    assert 1 == source.count(broken.old)
     path.write_text(source.replace(broken.old, broken.new))
 
 
@@ -60,7 +60,7 @@ def test_a_broken_app_is_refused(app: Path) -> None:
 
     found = probe(STORAGE, app)
 
-    assert list(found) == ["refused"]
+    assert ["refused"] == list(found)
     assert REFUSED.fault in found["refused"]
 
 

@@ -36,9 +36,9 @@ async def test_invocations_at_once_share_their_services(
     for services in made:
         await services.close()
     assert results == [Invocation(succeeded=True)] * AT_ONCE
-    assert len(made) == 1
-    assert site.identity.requests == tokens + 1
-    assert [site.portal.count("cancel", offer, PUBLISHER) for offer in offers] == [1] * AT_ONCE
+    assert 1 == len(made)
+    assert tokens + 1 == site.identity.requests
+    assert [1] * AT_ONCE == [site.portal.count("cancel", offer, PUBLISHER) for offer in offers]
     events = await site.take_events()
     assert sorted(event["data"]["offerId"] for event in events) == sorted(offers)
 

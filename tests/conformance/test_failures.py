@@ -21,10 +21,10 @@ async def test_an_outage_of_the_storage_is_a_failure_and_loses_nothing(site: Sit
 
     assert not result.succeeded
     assert (result.fault or "").startswith("StorageError: ")
-    assert site.portal.count("cancel", offer, PUBLISHER) == 0
-    assert await site.deliver(message) == Invocation(succeeded=True)
+    assert 0 == site.portal.count("cancel", offer, PUBLISHER)
+    assert Invocation(succeeded=True) == await site.deliver(message)
     (event,) = await site.take_events()
-    assert event["data"]["status"] == "canceled"
+    assert "canceled" == event["data"]["status"]
 
 
 async def test_an_outage_fails_a_tick(site: Site) -> None:
@@ -67,4 +67,4 @@ async def test_metadata_that_cannot_be_decoded_never_reaches_the_app(site: Site)
 
     await site.requests.delete_message(message)
     assert (result.fault or "").startswith("ValueError: ")
-    assert await site.take_events() == []
+    assert [] == await site.take_events()

@@ -48,7 +48,7 @@ def test_an_identity_based_connection_changes_no_binding() -> None:
         }
     )
 
-    assert found["triggers"]["cancel_trigger"] == QUEUE_TRIGGER
+    assert QUEUE_TRIGGER == found["triggers"]["cancel_trigger"]
 
 
 @pytest.mark.parametrize(
@@ -66,9 +66,9 @@ def test_wrong_settings_fail_indexing(settings: dict[str, str], messages: list[s
     """The host's log then names every wrong setting, its value and what is allowed."""
     found = probe(settings)
 
-    assert list(found) == ["refused"]
+    assert ["refused"] == list(found)
     assert found["refused"].startswith("SettingsError: wrong settings:\n- ")
-    assert [part for part in messages if part not in found["refused"]] == []
+    assert [] == [part for part in messages if part not in found["refused"]]
 
 
 def test_a_refusal_shows_no_secret() -> None:

@@ -24,12 +24,12 @@ async def test_a_message_ends_in_a_record_and_an_event(site: Site) -> None:
 
     (event,) = await site.take_events()
     record = await site.record(offer)
-    assert record["Status"] == "canceled"
-    assert event["type"] == "OfferCancellation.Canceled"
-    assert event["source"] == "/offer-cancellation/conformance"
-    assert event["data"]["requestId"] == f"r-{offer}"
-    assert event["data"]["correlationId"] == "c-1"
-    assert site.portal.count("cancel", offer, PUBLISHER) == 1
+    assert "canceled" == record["Status"]
+    assert "OfferCancellation.Canceled" == event["type"]
+    assert "/offer-cancellation/conformance" == event["source"]
+    assert f"r-{offer}" == event["data"]["requestId"]
+    assert "c-1" == event["data"]["correlationId"]
+    assert 1 == site.portal.count("cancel", offer, PUBLISHER)
 
 
 async def test_trigger_metadata_reaches_the_app(site: Site) -> None:
@@ -64,13 +64,13 @@ async def test_every_field_arrives_as_the_host_sent_it(
     await site.requests.update_message(first, visibility_timeout=0)
     (again,) = await site.receive()
 
-    assert await site.deliver(again) == Invocation(succeeded=True)
+    assert Invocation(succeeded=True) == await site.deliver(again)
 
     (message,) = received
     assert message.id == again.id
-    assert message.text == '{"text": "ünïcode"}'
+    assert '{"text": "ünïcode"}' == message.text
     assert message.inserted_at == again.inserted_on
-    assert message.deliveries == 2
+    assert 2 == message.deliveries
 
 
 @pytest.mark.parametrize("kind", ["string", "bytes"])
@@ -84,7 +84,7 @@ async def test_text_and_bytes_are_both_a_body(site: Site, kind: str) -> None:
 
     await site.requests.delete_message(message)
     assert result == Invocation(succeeded=True)
-    assert (await site.record(offer))["Status"] == "canceled"
+    assert "canceled" == (await site.record(offer))["Status"]
     await site.take_events()
 
 
@@ -94,7 +94,7 @@ async def test_base64_is_decoded_by_the_app(site: Site) -> None:
 
     await site.submit(base64.b64encode(request(offer).encode()).decode())
 
-    assert (await site.record(offer))["Status"] == "canceled"
+    assert "canceled" == (await site.record(offer))["Status"]
     await site.take_events()
 
 
@@ -107,9 +107,9 @@ async def test_an_invalid_message_is_rejected_and_kept(site: Site) -> None:
     (event,) = await site.take_events()
     (kept,) = [message async for message in site.rejected.receive_messages()]
     await site.rejected.delete_message(kept)
-    assert event["data"]["error"]["code"] == "InvalidRequest"
+    assert "InvalidRequest" == event["data"]["error"]["code"]
     assert "ofer is an unknown field" in event["data"]["error"]["message"]
-    assert kept.content == text
+    assert text == kept.content
 
 
 async def test_a_redelivery_sends_the_same_event_again(site: Site) -> None:
@@ -122,7 +122,7 @@ async def test_a_redelivery_sends_the_same_event_again(site: Site) -> None:
 
     first, second = await site.take_events()
     assert (first["source"], first["id"]) == (second["source"], second["id"])
-    assert site.portal.count("cancel", offer, PUBLISHER) == 1
+    assert 1 == site.portal.count("cancel", offer, PUBLISHER)
 
 
 async def test_a_cloud_event_keeps_its_own_id(site: Site) -> None:
@@ -143,5 +143,5 @@ async def test_a_cloud_event_keeps_its_own_id(site: Site) -> None:
     await site.requests.delete_message(message)
     assert result == Invocation(succeeded=True)
     assert (await site.record(offer))["RequestId"].startswith("ce-")
-    assert site.portal.count("operation", offer, PUBLISHER) == 1
+    assert 1 == site.portal.count("operation", offer, PUBLISHER)
     await site.take_events()

@@ -28,30 +28,30 @@ async def test_a_tick_polls_what_is_due(site: Site, payload: TypedData) -> None:
     running, completed = Answer(200, {"status": "running"}), Answer(200, {"status": "completed"})
     offer = site.offer(ACCEPTED, operation=(running, completed))
     await site.submit(request(offer))
-    assert (await site.record(offer))["Status"] == "accepted"
+    assert "accepted" == (await site.record(offer))["Status"]
     await site.tick(payload)
-    assert (await site.record(offer))["Status"] == "accepted"
+    assert "accepted" == (await site.record(offer))["Status"]
 
     await site.tick(payload)
 
     (event,) = await site.take_events()
-    assert (await site.record(offer))["Status"] == "canceled"
-    assert (event["data"]["httpStatus"], event["data"]["polls"]) == (202, 2)
+    assert "canceled" == (await site.record(offer))["Status"]
+    assert (202, 2) == (event["data"]["httpStatus"], event["data"]["polls"])
 
 
 async def test_a_tick_puts_a_deferred_request_back_on_the_queue(site: Site) -> None:
     """After a 503 the timer sends the whole request to the trigger's own queue again."""
     offer = site.offer(Answer(503), Answer(200))
     await site.submit(request(offer))
-    assert (await site.record(offer))["Status"] == "deferred"
+    assert "deferred" == (await site.record(offer))["Status"]
 
     await site.tick()
 
     (message,) = await site.receive()
-    assert json.loads(message.content)["requestId"] == f"r-{offer}"
+    assert f"r-{offer}" == json.loads(message.content)["requestId"]
     assert (await site.deliver(message)).succeeded
     (event,) = await site.take_events()
-    assert (event["data"]["status"], event["data"]["attempts"]) == ("canceled", 2)
+    assert ("canceled", 2) == (event["data"]["status"], event["data"]["attempts"])
 
 
 async def test_a_tick_without_anything_due_does_nothing(site: Site) -> None:
@@ -60,5 +60,5 @@ async def test_a_tick_without_anything_due_does_nothing(site: Site) -> None:
 
     await site.tick()
 
-    assert len(site.portal.seen) == seen
-    assert await site.take_events() == []
+    assert seen == len(site.portal.seen)
+    assert [] == await site.take_events()

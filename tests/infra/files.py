@@ -33,7 +33,7 @@ def parsed() -> dict[str, Any]:
     done = subprocess.run(  # noqa: S603 - our own script
         command, cwd=ROOT, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stderr
+    assert 0 == done.returncode, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 

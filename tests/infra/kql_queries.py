@@ -95,7 +95,7 @@ def resolve(texts: dict[str, str]) -> dict[str, Reading]:
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
+    assert 0 == done.returncode, done.stderr
     answers = json.loads(done.stdout)
     for one in answers.values():
         one["comparisons"] = [(left, values) for left, values in one["comparisons"]]

@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> None:
     for argument in arguments:
         try:
             found[argument] = read(Path(argument))
-        except Exception as error:  # noqa: BLE001 - lark and yaml raise many
+        except Exception as error:
             sys.exit(f"{argument} cannot be parsed: {error}")
     print(json.dumps(found, default=str))  # noqa: T201
 

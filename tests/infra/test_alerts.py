@@ -56,7 +56,7 @@ def seconds(duration: object) -> int:
 
 def test_there_is_an_alert_for_each_thing_that_goes_wrong() -> None:
     """Nine rules, the graver ones for what stops the work or lost a request."""
-    assert {one["name"]: one["severity"] for one in rules()} == SEVERITIES
+    assert SEVERITIES == {one["name"]: one["severity"] for one in rules()}
 
 
 @pytest.mark.parametrize("name", SEVERITIES)
@@ -75,7 +75,7 @@ def test_every_alert_says_what_it_means_and_where_help_is() -> None:
     sentence = re.compile(r"[A-Z].{40,}\.")
     assert [] == [one["name"] for one in rules() if not sentence.fullmatch(one["meaning"])]
     titles = [one["title"].lower().replace(" ", "-") for one in rules()]
-    assert [one["name"] for one in rules()] == titles
+    assert titles == [one["name"] for one in rules()]
 
 
 def test_a_rule_fires_on_a_row_or_on_a_measure() -> None:

@@ -57,7 +57,7 @@ def test_every_choice_exists_and_every_one_is_told() -> None:
     """The variables of the table are those that main.parameters.json reads."""
     rows = re.findall(r"(?m)^\| (`[A-Z_`, ]+`) \|", GUIDE)
     told = {name for row in rows for name in re.findall(r"[A-Z_]{5,}", row)}
-    assert set(azd_variables()) - {"AZURE_ENV_NAME", "AZURE_LOCATION"} == told
+    assert told == set(azd_variables()) - {"AZURE_ENV_NAME", "AZURE_LOCATION"}
     assert set() == set(re.findall(r"azd env set ([A-Z_]+) [^V]", GUIDE)) - told
 
 

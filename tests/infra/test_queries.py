@@ -101,7 +101,7 @@ def test_the_runbook_tells_every_event_of_the_log() -> None:
     section = runbook.partition("## Events in the log")[2].partition("\n## ")[0]
     told = set(re.findall(r"`([a-z]+\.[a-z_]+)`", section))
 
-    assert set(emitted_names.events()) == told
+    assert told == set(emitted_names.events())
 
 
 def test_every_query_reads_a_table() -> None:
@@ -132,7 +132,7 @@ def test_every_value_that_is_looked_for_occurs() -> None:
 def test_every_metric_is_looked_at() -> None:
     """No metric is emitted for nothing: each is in an alert or in the workbook."""
     looked_at = set().union(*(metrics_of(readings()[name]) for name in kql_queries.deployed()))
-    assert set(emitted_names.metrics()) == looked_at
+    assert looked_at == set(emitted_names.metrics())
 
 
 def test_the_source_was_read() -> None:

@@ -29,7 +29,7 @@ def test_role_ids_are_microsofts() -> None:
     """Each role definition id is the documented one of its name."""
     files = [template(name)["variables"] for name in ("roles", "sender", "event-grid")]
     named = {(name, one["value"]) for file in files for name, one in file.items()}
-    assert set(ROLES.items()) == named
+    assert named == set(ROLES.items())
 
 
 def test_the_app_has_each_right_where_it_needs_it_only() -> None:

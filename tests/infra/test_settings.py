@@ -104,7 +104,7 @@ def test_names_of_queues_and_table_are_the_apps_defaults() -> None:
     named = [default(name) for name in ("cancelQueue", "outcomeQueue", "ledgerTable")]
     fields = Settings.model_fields
     names = ("cancel_queue", "outcome_queue", "ledger_table")
-    assert [fields[name].default for name in names] == named
+    assert named == [fields[name].default for name in names]
 
 
 def test_names_have_the_lengths_that_the_app_allows() -> None:

@@ -20,7 +20,7 @@ def test_every_template_parses_and_declares_something() -> None:
 def test_every_module_file_is_deployed() -> None:
     """Each file in infra/app is a module of main.bicep."""
     used = {f"{_stem(module)}.bicep" for module in _modules().values()}
-    assert {path.name for path in MODULES} == used
+    assert used == {path.name for path in MODULES}
 
 
 def test_every_module_is_given_exactly_what_it_asks_for() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from offer_cancellation.ledger.keys import BUCKETS
 from tests.infra.files import resource
 from tests.infra.kql_queries import items, queries, readings, workbook
-from tests.integration.test_storage_requests import A_DEFERRAL, A_POLL, A_REQUEST
+from tests.storage_requests import A_DEFERRAL, A_POLL, A_REQUEST
 
 VERSIONS = {3: "KqlItem/1.0", 9: "KqlParameterItem/1.0", 12: "NotebookGroup/1.0"}
 CHARTS = {"barchart", "table", "timechart"}
@@ -85,7 +85,7 @@ def test_every_parameter_exists_and_is_used() -> None:
         for item in of_type(3)
         for name in re.findall(r"\{(\w+)(?::\w+)?\}", item["content"]["query"])
     }
-    assert set(parameters()) == used
+    assert used == set(parameters())
     kinds = {name: one["type"] for name, one in parameters().items()}
     assert {"TimeRange": TIME, "RequestId": TEXT, "OfferId": TEXT, "CorrelationId": TEXT} == kinds
 
@@ -96,7 +96,7 @@ def test_every_question_has_its_section() -> None:
     assert SECTIONS == list(groups)
     assert [] == [title for title, found in groups.items() if not of_queries(found)]
     in_groups = sum(len(of_queries(found)) for found in groups.values())
-    assert len(of_type(3)) == in_groups
+    assert in_groups == len(of_type(3))
 
 
 def test_a_requests_life_is_whole_and_in_order() -> None:

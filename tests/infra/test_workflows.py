@@ -35,7 +35,7 @@ def test_every_make_target_exists() -> None:
         for command in commands(workflow, job)
         for target in re.findall(r"\bmake ([a-z-]+)", command)
     }
-    assert ({"check", "test"}, set()) == (called, called - targets)
+    assert (called, called - targets) == ({"check", "test"}, set())
 
 
 def test_nothing_deploys_by_itself() -> None:

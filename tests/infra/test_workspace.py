@@ -56,7 +56,7 @@ def test_every_make_target_of_the_editor_exists() -> None:
     }
 
     assert {"stack", "install", "run", "check"} == called
-    assert set() == called - targets
+    assert called - targets == set()
 
 
 def test_the_container_has_the_python_that_is_deployed() -> None:

@@ -112,7 +112,7 @@ class Harness(LedgerView):
         """Closes the app's clients; what the portal refused and no test asked for is an error."""
         self.around.identity.down = False
         await self.services.close()
-        assert self.refused() == []
+        assert [] == self.refused()
 
     # The outside: the portal and the queue's producers.
 
@@ -203,7 +203,7 @@ class Harness(LedgerView):
         for message in messages:
             try:
                 await self.handle(self.trigger_input(message))
-            except Exception as fault:  # noqa: BLE001 - whatever it is, the host goes on
+            except Exception as fault:
                 faults.append(fault)
                 await self.requests.update_message(message, visibility_timeout=0)
             else:
@@ -300,11 +300,11 @@ class Harness(LedgerView):
         record = await self.record()
         await self.check_rule_1()
         sent = await self.outcomes()
-        assert (record["Status"], record.get("ErrorCode")) == (status, code)
-        assert len(sent) == events
-        assert len({(event["source"], event["id"]) for event in sent}) == 1
+        assert (status, code) == (record["Status"], record.get("ErrorCode"))
+        assert events == len(sent)
+        assert 1 == len({(event["source"], event["id"]) for event in sent})
         data: dict[str, Any] = sent[-1]["data"]
-        assert (data["status"], data.get("error", {}).get("code")) == (status, code)
+        assert (status, code) == (data["status"], data.get("error", {}).get("code"))
         return data
 
     async def holds(self, status: str, **columns: object) -> dict[str, Any]:
@@ -314,7 +314,7 @@ class Harness(LedgerView):
         assert {"Status": status, **columns} == {
             name: record.get(name) for name in ("Status", *columns)
         }
-        assert await self.outcomes() == []
+        assert [] == await self.outcomes()
         return record
 
     async def peek(self, queue: QueueClient) -> list[StoredMessage]:

@@ -35,8 +35,8 @@ class LogRecords(logging.Handler):
 
 
 async def tokens_stored(harness: Harness) -> list[str]:
-    """The rows and messages that hold a token."""
-    texts = [*await harness.waiting(), *await harness.rejected()]
+    """The rows and messages that hold a token; rejected originals are kept as they came."""
+    texts = await harness.waiting()
     texts += [str(event) for event in await harness.outcomes()]
     try:
         texts += [str(dict(row)) async for row in harness.table.list_entities()]

@@ -139,7 +139,7 @@ class _Response:
         """Nothing is open."""
 
 
-class Impatient(AioHttpTransport):  # type: ignore[misc]  # the SDK exports it untyped
+class Impatient(AioHttpTransport):  # type: ignore[misc]  # exported untyped
     """A transport that does not wait between tries."""
 
     def __init__(self, session: OddSession) -> None:

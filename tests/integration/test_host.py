@@ -87,8 +87,8 @@ async def test_a_scenario_ends_as_expected(played: Played, scenario: Scenario) -
     data = events[-1]["data"]
     expect = scenario.expect
 
-    assert len({(event["source"], event["id"]) for event in events}) == 1
-    assert events[-1]["source"] == "/offer-cancellation/contoso-cancels"
+    assert 1 == len({(event["source"], event["id"]) for event in events})
+    assert "/offer-cancellation/contoso-cancels" == events[-1]["source"]
     assert (data["status"], data.get("error", {}).get("code")) == (expect.status, expect.code)
     assert played.posts[scenario.offer_id] == data["attempts"] == expect.posts
     assert data["polls"] >= expect.polls
@@ -104,13 +104,13 @@ async def test_the_ledger_is_at_rest(played: Played) -> None:
 
 async def test_the_queues_are_at_rest(played: Played) -> None:
     """Nothing waits, and the invalid messages are kept unchanged."""
-    assert played.waiting == []
+    assert [] == played.waiting
     assert sorted(played.rejected) == sorted(expected_originals())
 
 
 async def test_the_portal_had_nothing_to_refuse(played: Played) -> None:
     """Every call kept to the API's contract, token included."""
-    assert played.refused == []
+    assert [] == played.refused
 
 
 async def test_the_log_tells_no_secret(played: Played) -> None:
@@ -118,4 +118,4 @@ async def test_the_log_tells_no_secret(played: Played) -> None:
     assert "cancel.accepted" in played.log
     found = [word for word in ("Bearer", "eyJ", "api-version=", "@contoso.com", "AccountKey")
              if word in played.log]  # fmt: skip
-    assert found == []
+    assert [] == found

@@ -62,7 +62,7 @@ async def test_a_token_in_a_reply_is_never_logged(
 
     texts = [record.getMessage() + str(vars(record)) for record in caplog.records]
     assert any("access_token" in text for text in texts if "'name': 'azure" in text)
-    assert [text for text in texts if token in text] == []
+    assert [] == [text for text in texts if token in text]
     assert token not in f"{failure} {failure.detail}"
 
 
@@ -78,6 +78,6 @@ async def test_the_reason_stays_readable(
 
     failure = await _failure()
 
-    assert failure.code == "AADSTS700016"
+    assert "AADSTS700016" == failure.code
     assert "Application with identifier" in failure.detail
     assert "AADSTS700016" in " ".join(str(vars(record)) for record in caplog.records)

@@ -59,9 +59,9 @@ async def test_from_message_to_outcome_without_a_key(tmp_path: Path) -> None:
     (event_id,) = [one for one in events if one.startswith("r-1:")]
     data = events.pop(event_id)
     (other,) = events.values()
-    assert (data["attempts"], data["polls"], data["operationStatus"]) == (2, 2, "completed")
-    assert (row.status, row.attempts, row.polls) == ("canceled", 2, 2)
-    assert other["error"]["code"] == "InvalidRequest"
-    assert (rejected, refused, len(posted)) == ([invalid], [], 1)
-    assert asked == 3  # the host's queues, the app's storage, the API
-    assert [name for name, value in app.items() if "AccountKey" in value] == []
+    assert (2, 2, "completed") == (data["attempts"], data["polls"], data["operationStatus"])
+    assert ("canceled", 2, 2) == (row.status, row.attempts, row.polls)
+    assert "InvalidRequest" == other["error"]["code"]
+    assert ([invalid], [], 1) == (rejected, refused, len(posted))
+    assert 3 == asked  # the host's queues, the app's storage, the API
+    assert [] == [name for name, value in app.items() if "AccountKey" in value]

@@ -25,7 +25,7 @@ async def test_a_claim_writes_record_and_due_row_in_one_transaction(proxied: Pro
     assert is_new
     assert claimed == replace(harness.new_record("first"), etag=claimed.etag)
     assert claimed.etag
-    assert len(proxied.table.requests) == 1
+    assert 1 == len(proxied.table.requests)
     for request_id in ("first", "second"):
         await harness.check_rule_1(request_id)
         assert await harness.due_at(LEASE, request_id)
@@ -66,8 +66,8 @@ async def test_of_claims_at_once_one_wins(harness: Harness, make_harness: MakeHa
 
     claims = await asyncio.gather(*(ledgers[i % 2].insert(harness.new_record()) for i in range(10)))
 
-    assert sorted(claim.is_new for claim in claims) == [False] * 9 + [True]
-    assert len({claim.record.etag for claim in claims}) == 1
+    assert [False] * 9 + [True] == sorted(claim.is_new for claim in claims)
+    assert 1 == len({claim.record.etag for claim in claims})
     await harness.check_rule_1()
 
 
@@ -77,7 +77,7 @@ async def test_a_final_claim_has_no_due_row(harness: Harness) -> None:
 
     await harness.services.ledger.insert(final)
 
-    assert len(await harness.rows()) == 1
+    assert 1 == len(await harness.rows())
 
 
 @pytest.mark.parametrize("loss", list(Loss))
@@ -118,7 +118,7 @@ async def test_storage_that_is_down_is_an_error_soon(proxied: Proxied) -> None:
         async with asyncio.timeout(15):
             await ledger.insert(proxied.harness.new_record())
 
-    assert len(proxied.table.requests) == 3
+    assert 3 == len(proxied.table.requests)
 
 
 async def test_a_hand_edited_row_is_an_error_that_names_its_columns(harness: Harness) -> None:

@@ -58,7 +58,7 @@ async def test_more_than_a_page_is_read(proxied: Proxied) -> None:
     found = await due(harness)
 
     assert found == rows
-    assert len(proxied.table.requests) == 2
+    assert 2 == len(proxied.table.requests)
 
 
 async def test_pending_rows_cost_nothing(proxied: Proxied) -> None:
@@ -70,13 +70,13 @@ async def test_pending_rows_cost_nothing(proxied: Proxied) -> None:
     found = await due(harness)
 
     assert found == rows[:1]
-    assert len(proxied.table.requests) == 1
+    assert 1 == len(proxied.table.requests)
 
 
 async def test_without_a_table_nothing_is_due(harness: Harness) -> None:
     """Before the first request there is no table, and a tick has no work."""
-    assert await due(harness) == []
-    assert await harness.tick() == {}
+    assert [] == await due(harness)
+    assert {} == await harness.tick()
 
 
 async def test_records_are_not_due_rows(harness: Harness) -> None:

@@ -51,7 +51,7 @@ async def test_a_step_moves_the_due_row(harness: Harness) -> None:
 
     assert after.etag == await harness.etag()
     assert await harness.due_at(60)
-    assert (await harness.record())["Status"] == "deferred"
+    assert "deferred" == (await harness.record())["Status"]
 
 
 async def test_the_last_step_leaves_the_due_row(harness: Harness) -> None:
@@ -127,7 +127,7 @@ async def test_a_save_survives_a_lost_transaction(proxied: Proxied, loss: Loss) 
     after = await harness.services.ledger.save(before, later(before, harness, 60))
     await harness.services.ledger.save(after, over(after, harness))
 
-    assert (await harness.record())["Status"] == "canceled"
+    assert "canceled" == (await harness.record())["Status"]
     assert await harness.due_at(60)
 
 
@@ -199,7 +199,7 @@ async def test_removing_a_due_row_that_is_gone_is_fine(harness: Harness) -> None
     await remove_now(harness, row)
     await remove_now(harness, row)
 
-    assert await harness.due_rows() == []
+    assert [] == await harness.due_rows()
 
 
 async def test_a_stray_due_row_goes(harness: Harness) -> None:
@@ -217,7 +217,7 @@ async def test_a_stray_due_row_goes(harness: Harness) -> None:
 
 
 async def test_a_lost_due_row_is_restored(harness: Harness) -> None:
-    """In place of a stray one, too; whoever holds the record goes on undisturbed."""
+    """In place of a stray one, too, in one transaction with the record."""
     record = await claimed(harness)
     await remove_now(harness, own_row(record))
     await harness.add_due_row(-60)
@@ -228,4 +228,14 @@ async def test_a_lost_due_row_is_restored(harness: Harness) -> None:
 
     assert restored
     assert [own_row(record).row_key] == await harness.due_rows()
-    assert record.etag == await harness.etag()
+
+
+async def test_a_record_that_moved_on_gets_no_second_due_row(harness: Harness) -> None:
+    """A tick that read it before another writer moved it changes nothing."""
+    record = await claimed(harness)
+    await harness.services.ledger.save(record, later(record, harness, 60))
+
+    with pytest.raises(LostUpdateError):
+        await harness.services.ledger.restore_due_row(record)
+
+    assert await harness.due_at(60)

@@ -234,7 +234,7 @@ async def test_rerun_of_what_cannot_be_read(
     await harness.edit(**columns)
     edited = await harness.record()
     first, second = await _rerun(harness, REQUEST_ID, OTHER)
-    assert f"{REQUEST_ID} is left alone: {_row()}{fault}" == first
+    assert first == f"{REQUEST_ID} is left alone: {_row()}{fault}"
     assert (edited, f"{OTHER} runs again, run 2") == (await harness.record(), second)
 
 
@@ -423,7 +423,7 @@ async def test_remove_what_has_just_changed(proxied: Proxied) -> None:
     async with _through(proxied) as table:
         lines = await _all(remove(table, harness.clock(), 7, delete=True))
 
-    assert [f"left alone: {REQUEST_ID!r} has just changed", *_removed(0)] == lines
+    assert lines == [f"left alone: {REQUEST_ID!r} has just changed", *_removed(0)]
     assert 2 == (await harness.record())["Run"]
 
 

@@ -67,10 +67,10 @@ async def test_fields_without_a_value_are_left_out(harness: Harness) -> None:
 
     await harness.submit()
 
-    assert set(await harness.outcome()) == {
+    assert {
         "requestId", "publisherId", "offerId", "status", "httpStatus", "attempts", "polls",
         "requestedAt", "finishedAt", "durationSeconds",
-    }  # fmt: skip
+    } == set(await harness.outcome())  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -85,9 +85,9 @@ async def test_the_type_tells_the_status(harness: Harness, answer: Answer, kind:
     await harness.submit()
 
     (event,) = await harness.outcomes()
-    assert event["type"] == f"OfferCancellation.{kind}"
+    assert f"OfferCancellation.{kind}" == event["type"]
     assert event["id"] == harness.event_id(kind.lower())
-    assert event["source"] == "/offer-cancellation/local"
+    assert "/offer-cancellation/local" == event["source"]
 
 
 async def test_a_second_app_repeats_an_event_under_the_first_one_s_name(
@@ -136,7 +136,7 @@ async def test_a_duration_is_never_negative(harness: Harness) -> None:
 
     data = await harness.ends("canceled")
     assert data["finishedAt"] < data["requestedAt"]
-    assert data["durationSeconds"] == 0
+    assert 0 == data["durationSeconds"]
 
 
 async def test_another_run_is_another_event(harness: Harness) -> None:
@@ -157,9 +157,9 @@ async def test_outcomes_and_originals_never_expire(harness: Harness) -> None:
     harness.script(cancel=[Answer(200)])
     await harness.submit()
 
-    assert await harness.lifetimes() == {9999}
-    assert len(await harness.outcomes()) == 2
-    assert len(await harness.rejected()) == 1
+    assert {9999} == await harness.lifetimes()
+    assert 2 == len(await harness.outcomes())
+    assert 1 == len(await harness.rejected())
 
 
 @pytest.mark.parametrize("text", ["x" * 200_000, '\u0001ž€😀\\"' * 20_000])

@@ -45,7 +45,7 @@ async def test_a_good_end_is_canceled(harness: Harness, status: int, word: str) 
 
     data = await harness.ends("canceled")
     assert (data["operationStatus"], data["httpStatus"], data["polls"]) == (word.strip(), 202, 1)
-    assert await harness.tick_after(SECOND_WAIT) == {}
+    assert {} == await harness.tick_after(SECOND_WAIT)
 
 
 @pytest.mark.parametrize("status", [200, 202])
@@ -64,8 +64,8 @@ async def test_a_failed_operation_fails(harness: Harness, status: int) -> None:
     await poll(harness, Answer(status, [{"status": "Failed", "error": error, "steps": steps}]))
 
     data = await harness.ends("failed", "OperationFailed")
-    assert data["error"]["message"] == "Conflict: cannot cancel; Publish: already live & sold"
-    assert data["operationStatus"] == "Failed"
+    assert "Conflict: cannot cancel; Publish: already live & sold" == data["error"]["message"]
+    assert "Failed" == data["operationStatus"]
 
 
 @pytest.mark.parametrize(("status", "word"), [(200, "running"), (202, "Brewing")])
@@ -99,7 +99,7 @@ async def test_what_cannot_be_understood_is_pending(harness: Harness, answer: An
 
     await is_pending(harness, OperationStatus=None)
     await harness.tick_after(SECOND_WAIT)
-    assert (await harness.ends("canceled"))["polls"] == 2
+    assert 2 == (await harness.ends("canceled"))["polls"]
 
 
 @pytest.mark.parametrize("status", [302, 308])
@@ -108,7 +108,7 @@ async def test_a_redirect_is_not_followed(harness: Harness, status: int) -> None
     await poll(harness, Answer(status, {"status": "completed"}), DONE)
 
     await is_pending(harness, Location=harness.location)
-    assert harness.count("operation") == 1
+    assert 1 == harness.count("operation")
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ async def test_a_status_is_logged_when_it_changes(
         for entry in caplog.records
         if entry.message == "poll.status"
     ]
-    assert logged == ["running", "slow"]
+    assert ["running", "slow"] == logged
     await harness.ends("canceled")
 
 
@@ -162,9 +162,9 @@ async def test_an_outage_is_pending(make_harness: MakeHarness, answer: Answer) -
     await poll(harness, *[answer] * (2 if is_reset else 1), DONE)
 
     await is_pending(harness, Uncertain=False)
-    assert await harness.tick_after(SECOND_WAIT - 0.001) == {}
-    assert await harness.tick_after(0.001) == {"canceled": 1}
-    assert (await harness.ends("canceled"))["polls"] == 2
+    assert {} == await harness.tick_after(SECOND_WAIT - 0.001)
+    assert {"canceled": 1} == await harness.tick_after(0.001)
+    assert 2 == (await harness.ends("canceled"))["polls"]
 
 
 async def test_a_401_gets_one_fresh_token(harness: Harness) -> None:
@@ -173,7 +173,7 @@ async def test_a_401_gets_one_fresh_token(harness: Harness) -> None:
 
     data = await harness.ends("canceled")
     tokens = {seen.token_jti for seen in harness.seen("operation")}
-    assert (data["polls"], len(tokens)) == (1, 2)
+    assert (1, 2) == (data["polls"], len(tokens))
 
 
 async def test_a_second_401_is_an_outage(harness: Harness) -> None:
@@ -181,7 +181,7 @@ async def test_a_second_401_is_an_outage(harness: Harness) -> None:
     await poll(harness, Answer(401), Answer(401), DONE)
 
     await is_pending(harness)
-    assert harness.count("operation") == 2
+    assert 2 == harness.count("operation")
 
 
 async def test_without_a_token_it_is_pending(harness: Harness) -> None:
@@ -220,7 +220,7 @@ async def test_retry_after_of_the_202_wins_and_may_be_a_date(harness: Harness) -
 
     await harness.submit()
 
-    assert (await harness.holds("accepted"))["NextTryAt"] == date
+    assert date == (await harness.holds("accepted"))["NextTryAt"]
 
 
 async def test_waits_grow_until_the_longest(harness: Harness) -> None:
@@ -233,7 +233,7 @@ async def test_waits_grow_until_the_longest(harness: Harness) -> None:
         waits.append((record["NextTryAt"] - harness.clock()).total_seconds())
         await harness.tick_after(waits[-1])
 
-    assert waits == [45, 90, 180, 225, 225]
+    assert [45, 90, 180, 225, 225] == waits
 
 
 async def test_a_429_pauses_every_poll(harness: Harness) -> None:
@@ -248,18 +248,18 @@ async def test_a_429_pauses_every_poll(harness: Harness) -> None:
     await harness.edit(NextTryAt=harness.clock(), DueAt=harness.clock())
     await harness.add_due_row(10)
     await harness.tick()
-    assert (await harness.record())["Polls"] == 1
+    assert 1 == (await harness.record())["Polls"]
 
     await harness.tick_after(FIRST_WAIT)
 
     waiting = await harness.record("other")
-    assert (waiting["Status"], waiting["Polls"], waiting["Location"]) == ("accepted", 0, other)
+    assert ("accepted", 0, other) == (waiting["Status"], waiting["Polls"], waiting["Location"])
     assert waiting["NextTryAt"] >= harness.clock.at(70)
     await harness.check_rule_1("other")
-    assert harness.count("operation") == 1
+    assert 1 == harness.count("operation")
     await harness.tick_after(600)
     await harness.tick_after(600)
-    assert {event["data"]["status"] for event in await harness.outcomes()} == {"canceled"}
+    assert {"canceled"} == {event["data"]["status"] for event in await harness.outcomes()}
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 410])
@@ -274,7 +274,7 @@ async def test_a_refusal_counts_only_after_its_grace(harness: Harness, status: i
     await harness.tick_after(300)
 
     data = await harness.ends("failed", "Forbidden")
-    assert (data["httpStatus"], data["polls"]) == (status, 3)
+    assert (status, 3) == (data["httpStatus"], data["polls"])
 
 
 @pytest.mark.parametrize("other", [RUNNING, Answer(503), Answer(200, HTML)], ids=str)
@@ -310,4 +310,4 @@ async def test_the_grace_is_a_setting(make_harness: MakeHarness, grace: str, sta
 
     await harness.tick_after(600)
 
-    assert (await harness.record())["Status"] == status
+    assert status == (await harness.record())["Status"]

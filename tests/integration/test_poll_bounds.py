@@ -36,7 +36,7 @@ async def test_polls_in_flight_are_bounded(make_harness: MakeHarness) -> None:
     assert await harness.tick_after(FIRST_WAIT) == {"canceled": len(names)}
 
     starts = [seen.at for seen in harness.seen("operation")]
-    assert len(starts) == 14
+    assert 14 == len(starts)
     assert 1 < most_at_once(starts, SLOW) <= 4
     for name in names:
         await harness.check_rule_1(name)
@@ -74,7 +74,7 @@ async def test_polls_in_flight_at_the_end_are_abandoned(
     assert await harness.due_at(FIRST_WAIT)
     monkeypatch.undo()
     harness.script(operation=[DONE])
-    assert await harness.tick() == {"canceled": 1}
+    assert {"canceled": 1} == await harness.tick()
     await harness.ends("canceled")
 
 
@@ -100,7 +100,7 @@ async def test_a_stray_due_row_is_removed_and_not_acted_on(harness: Harness) -> 
     await harness.submit()
     await harness.add_due_row(1)
 
-    assert await harness.tick_after(1) == {"repaired": 1}
+    assert {"repaired": 1} == await harness.tick_after(1)
 
     await harness.holds("accepted", Polls=0)
     assert await harness.due_at(FIRST_WAIT)

@@ -26,18 +26,18 @@ async def owe(harness: Harness) -> None:
     assert record is not None
     final = transitions.finished(record, harness.clock(), Ending(Status.CANCELED))
     await harness.services.ledger.save(record, final)
-    assert len(await harness.due_rows()) == 1
+    assert 1 == len(await harness.due_rows())
 
 
 async def test_an_outcome_still_owed_is_sent_by_the_next_tick(harness: Harness) -> None:
     """The due row stays until the event is sent; nothing is polled again."""
     await owe(harness)
 
-    assert await harness.tick() == {"reported": 1}
+    assert {"reported": 1} == await harness.tick()
 
     data = await harness.ends("canceled")
-    assert (data["polls"], harness.count("operation")) == (0, 0)
-    assert await harness.tick() == {}
+    assert (0, 0) == (data["polls"], harness.count("operation"))
+    assert {} == await harness.tick()
 
 
 async def test_an_outcome_still_owed_is_sent_by_a_message(harness: Harness) -> None:
@@ -47,7 +47,7 @@ async def test_an_outcome_still_owed_is_sent_by_a_message(harness: Harness) -> N
     await harness.submit()
 
     await harness.ends("canceled")
-    assert harness.count("cancel") == 1
+    assert 1 == harness.count("cancel")
 
 
 async def test_a_due_row_that_outlives_its_event_repeats_it(proxied: Proxied) -> None:
@@ -57,10 +57,10 @@ async def test_a_due_row_that_outlives_its_event_repeats_it(proxied: Proxied) ->
     await harness.submit()
     proxied.table.lose_after("POST ", 1, Loss.REQUEST)
     proxied.table.lose("POST ", Loss.REQUEST, times=MANY)
-    assert await harness.tick_after(FIRST_WAIT) == {"canceled": 1}
+    assert {"canceled": 1} == await harness.tick_after(FIRST_WAIT)
     proxied.table.heal()
 
-    assert await harness.tick() == {"reported": 1}
+    assert {"reported": 1} == await harness.tick()
 
     await harness.ends("canceled", events=2)
 
@@ -76,7 +76,7 @@ async def test_ticks_at_once_end_a_request_once(
 
     came_to = await asyncio.gather(harness.tick(), other.tick())
 
-    assert sum(one["canceled"] for one in came_to) == 1
+    assert 1 == sum(one["canceled"] for one in came_to)
     await harness.ends("canceled", events=len(await harness.outcomes()))
 
 
@@ -95,11 +95,11 @@ async def test_at_the_deadline_one_last_poll_and_then_expired(
     await harness.tick_after(FIRST_WAIT)
     assert await harness.due_at(30)
 
-    assert await harness.tick_after(30 - FIRST_WAIT) == {"expired": 1}
+    assert {"expired": 1} == await harness.tick_after(30 - FIRST_WAIT)
 
     data = await harness.ends("expired", "DeadlinePassed")
-    assert (data["polls"], data["httpStatus"], data["operationStatus"]) == (2, 202, "running")
-    assert harness.count("operation") == 2
+    assert (2, 202, "running") == (data["polls"], data["httpStatus"], data["operationStatus"])
+    assert 2 == harness.count("operation")
 
 
 @pytest.mark.parametrize(("word", "status"), [("completed", "canceled"), ("failed", "failed")])
@@ -114,7 +114,7 @@ async def test_the_last_poll_can_still_end_it_well(
     await harness.tick_after(86400)
 
     code = "OperationFailed" if status == "failed" else None
-    assert (await harness.ends(status, code))["polls"] == 1
+    assert 1 == (await harness.ends(status, code))["polls"]
 
 
 async def test_the_last_poll_waits_for_the_end_of_a_pause(harness: Harness) -> None:
@@ -128,7 +128,7 @@ async def test_the_last_poll_waits_for_the_end_of_a_pause(harness: Harness) -> N
     await harness.holds("accepted", Polls=0)
 
     await harness.tick_after(600)
-    assert (await harness.record())["Status"] == "canceled"
+    assert "canceled" == (await harness.record())["Status"]
     await harness.check_rule_1()
 
 
@@ -144,7 +144,7 @@ async def test_a_tick_raises_when_due_rows_cannot_be_read(proxied: Proxied) -> N
         await harness.tick()
 
     proxied.table.down = False
-    assert await harness.tick() == {"canceled": 1}
+    assert {"canceled": 1} == await harness.tick()
     await harness.ends("canceled")
 
 

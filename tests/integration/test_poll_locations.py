@@ -38,7 +38,7 @@ async def test_a_new_location_is_polled_from_then_on(
     await harness.holds("accepted", Polls=1, Location=f"{location}?api-version=2017-10-31")
     await harness.tick_after(60)
     await harness.ends("canceled")
-    assert [seen.path.rpartition("/")[2] for seen in harness.seen("operation")] == [OPERATION, NEXT]
+    assert [OPERATION, NEXT] == [seen.path.rpartition("/")[2] for seen in harness.seen("operation")]
 
 
 @pytest.mark.parametrize(

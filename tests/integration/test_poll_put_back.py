@@ -23,9 +23,9 @@ async def test_a_deferred_request_is_put_back_when_it_is_due(harness: Harness) -
     """A complete message with its id and its deadline; the due row moves on by a lease."""
     harness.script(cancel=[Answer(503)], operation=[Answer(200, {"status": "running"})])
     await harness.submit(**FIELDS)
-    assert await harness.tick_after(FIRST_WAIT - 0.001) == {}
+    assert {} == await harness.tick_after(FIRST_WAIT - 0.001)
 
-    assert await harness.tick_after(0.001) == {"put-back": 1}
+    assert {"put-back": 1} == await harness.tick_after(0.001)
 
     (text,) = await harness.waiting()
     assert json.loads(text) == {
@@ -37,7 +37,7 @@ async def test_a_deferred_request_is_put_back_when_it_is_due(harness: Harness) -
     }
     await harness.holds("deferred", NextTryAt=harness.clock.at(FIRST_WAIT))
     assert await harness.due_at(FIRST_WAIT + LEASE)
-    assert await harness.tick_after(LEASE - 0.001) == {}
+    assert {} == await harness.tick_after(LEASE - 0.001)
 
 
 async def test_a_plain_request_is_put_back_plainly(harness: Harness) -> None:
@@ -77,13 +77,13 @@ async def test_a_dead_claimer_s_request_is_put_back(harness: Harness) -> None:
     await harness.die_posting()
     await harness.tick_after(LEASE + 9.999)
     await harness.holds("submitting")
-    assert await harness.waiting() == []
+    assert [] == await harness.waiting()
     assert await harness.due_at(LEASE)
 
-    assert await harness.tick_after(0.001) == {"put-back": 1}
+    assert {"put-back": 1} == await harness.tick_after(0.001)
 
     await harness.holds("submitting", Attempts=0)
-    assert len(await harness.waiting()) == 1
+    assert 1 == len(await harness.waiting())
     assert await harness.due_at(LEASE + 10 + LEASE * 1.5)  # half of one lease more, for one death
 
 
@@ -98,7 +98,7 @@ async def test_a_message_that_is_lost_is_put_back_again(harness: Harness) -> Non
 
     assert put_back == len(await harness.waiting()) <= 8
     await harness.deliver()
-    assert harness.count("cancel") == 2
+    assert 2 == harness.count("cancel")
     await harness.ends("canceled", events=len(await harness.outcomes()))
 
 
@@ -109,11 +109,11 @@ async def test_a_message_that_cannot_be_sent_is_put_back_later(proxied: Proxied)
     await harness.submit()
     proxied.queue.lose("POST ", Loss.REQUEST, times=3)
 
-    assert await harness.tick_after(FIRST_WAIT) == {"waiting": 1}
+    assert {"waiting": 1} == await harness.tick_after(FIRST_WAIT)
 
     await harness.holds("deferred")
-    assert await harness.waiting() == []
-    assert await harness.tick_after(LEASE) == {"put-back": 1}
+    assert [] == await harness.waiting()
+    assert {"put-back": 1} == await harness.tick_after(LEASE)
     await harness.deliver()
     await harness.ends("canceled")
 
@@ -127,8 +127,8 @@ async def test_two_timers_put_back_one_message(harness: Harness, make_harness: M
 
     came_to = await asyncio.gather(harness.tick(), other.tick())
 
-    assert sum(one["put-back"] for one in came_to) == 1
-    assert len(await harness.waiting()) == 1
+    assert 1 == sum(one["put-back"] for one in came_to)
+    assert 1 == len(await harness.waiting())
     assert await harness.due_at(FIRST_WAIT + LEASE)
 
 
@@ -146,18 +146,18 @@ async def test_what_is_past_its_deadline_ends(harness: Harness, status: str) -> 
         assert await harness.due_at(LEASE)
         harness.clock.advance(LEASE + 10)
 
-    assert await harness.tick() == {"expired": 1}
+    assert {"expired": 1} == await harness.tick()
 
     data = await harness.ends("expired", "DeadlinePassed")
-    assert (data["attempts"], "uncertain" in data) == (1, True)
-    assert await harness.waiting() == []
+    assert (1, True) == (data["attempts"], "uncertain" in data)
+    assert [] == await harness.waiting()
 
 
 async def test_a_tick_makes_the_request_queue(harness: Harness) -> None:
     """Producers need it before the app does."""
     await harness.tick()
 
-    assert [message async for message in harness.requests.receive_messages()] == []
+    assert [] == [message async for message in harness.requests.receive_messages()]
 
 
 async def test_a_queue_that_was_deleted_is_made_again(harness: Harness) -> None:
@@ -167,7 +167,7 @@ async def test_a_queue_that_was_deleted_is_made_again(harness: Harness) -> None:
     await harness.tick()
     await harness.requests.delete_queue()
 
-    assert await harness.tick_after(FIRST_WAIT) == {"put-back": 1}
+    assert {"put-back": 1} == await harness.tick_after(FIRST_WAIT)
 
     await harness.deliver()
     await harness.ends("canceled")

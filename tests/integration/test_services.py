@@ -48,8 +48,8 @@ async def test_a_loop_that_ends_closes_every_connection(harness: Harness) -> Non
     _, errors = await process.communicate()
 
     assert (0, "") == (process.returncode, _unclosed(errors.decode()))
-    assert (await harness.record())["Status"] == "canceled"
-    assert await harness.due_rows() == []
+    assert "canceled" == (await harness.record())["Status"]
+    assert [] == await harness.due_rows()
 
 
 def _unclosed(errors: str) -> str:

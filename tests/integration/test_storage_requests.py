@@ -3,10 +3,7 @@
 from local.portal.script import Answer
 from poll_timer.maintenance import PERIOD_SECONDS
 from tests.integration.faulty_proxy import Proxied
-
-# Of a request, whichever way it ends: claim, one more write, event, removal of its due row.
-A_REQUEST = 4
-A_DEFERRAL, A_POLL, A_TICK = 7, 2, 18
+from tests.storage_requests import A_DEFERRAL, A_POLL, A_REQUEST, A_TICK
 
 
 def _count(proxied: Proxied) -> int:

@@ -101,7 +101,7 @@ async def test_calls_of_the_api(harness: Harness, seen: Seen) -> None:
         "http.response.status_code": 202,
     } == dict(post.attributes or {})
     parents = [span.parent.span_id for span in (post, *gets) if span.parent]
-    assert [s.context.span_id for s in (submit, *polls) if s.context] == parents
+    assert parents == [s.context.span_id for s in (submit, *polls) if s.context]
 
 
 async def test_without_a_traceparent_the_submission_is_linked(harness: Harness, seen: Seen) -> None:
@@ -122,6 +122,8 @@ async def test_metrics(harness: Harness, seen: Seen) -> None:
     harness.script(cancel=[Answer(503)])
     await harness.submit(requestId="put-off")
     await harness.submit(publisherId="not/valid")
+    copy_id = await harness.give_up("no JSON")
+    assert copy_id in {copy.id for copy in await harness.services.poison.receive(3600)}
     await harness.tick_after(300)
     found = seen.points()
 
@@ -133,9 +135,13 @@ async def test_metrics(harness: Harness, seen: Seen) -> None:
     assert 1 == grown("requests", status="rejected", code="InvalidRequest")
     assert 2 == grown("polls", answer="200")
     assert 1 == grown("deferrals", cause="http-503")
-    gauges = {name: found[f"offer_cancellation.{name}"][0].value for name in
-              ("poison.depth", "pending.count", "pending.oldest_age")}  # fmt: skip
-    assert {"poison.depth": 1, "pending.count": 1, "pending.oldest_age": 300} == gauges
+    gauges = {
+        "poison.depth": 1,
+        "rejected.depth": 1,
+        "pending.count": 1,
+        "pending.oldest_age": 300,
+    }
+    assert gauges == {name: found[f"offer_cancellation.{name}"][0].value for name in gauges}
     calls = {
         (p.attributes["operation"], p.attributes["answer"]): p.count
         for p in found["offer_cancellation.api.duration"]
@@ -169,7 +175,7 @@ async def test_declared(harness: Harness, seen: Seen) -> None:
         name: {key for point in points for key in point.attributes}
         for name, points in seen.points().items()
     }
-    assert telemetry.METRICS == carried
+    assert carried == telemetry.METRICS
     assert telemetry.STEPS == {span.name for span in spans if span.kind is SpanKind.CONSUMER}
     assert telemetry.SPAN_ATTRIBUTES >= {key for span in spans for key in span.attributes or {}}
 
@@ -195,3 +201,44 @@ async def test_nothing_secret(harness: Harness, seen: Seen) -> None:
     texts = [span.to_json() for span in seen.spans.get_finished_spans()]
     texts += [str(seen.points())]
     assert [] == [t for t in texts for p in (TOKEN, QUERY, EMAIL) if p.search(t)]
+
+
+async def test_codes_are_bounded(harness: Harness, seen: Seen) -> None:
+    """An API can make up as many codes as it likes: the metric names fifty, the rest are other."""
+    answers = [
+        Answer(400, {"error": {"code": f"MadeUp{number}", "message": "no"}}) for number in range(60)
+    ]
+    harness.script(cancel=answers)
+
+    for number in range(60):
+        await harness.send(None, requestId=f"r-{number}")
+    while await harness.deliver():
+        pass
+
+    codes = {p.attributes["code"] for p in seen.points()["offer_cancellation.requests"]}
+    assert "other" in codes
+    assert len(codes) <= 51
+
+
+async def test_ids_are_masked_in_spans(harness: Harness, seen: Seen) -> None:
+    """A producer may use an address as an id: no span shows it."""
+    harness.accept(Answer(200, {"status": "completed"}))
+    await harness.submit(requestId="jane@contoso.com", correlationId="for joe@contoso.com")
+    await harness.tick_after(60)
+
+    for span in (*seen.named("cancel.submit"), *seen.named("cancel.poll")):
+        assert "contoso.com" not in span.to_json()
+    assert 1 == len(seen.named("cancel.poll"))
+
+
+async def test_a_code_that_is_an_address(
+    harness: Harness, seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No metric shows one, whatever the API puts into a code."""
+    monkeypatch.setattr(telemetry, "_codes", {"none"})  # as in a new process
+    code = "NoSuchUser:jane@contoso.com"
+    harness.script(cancel=[Answer(400, {"error": {"code": code, "message": "no"}})])
+
+    await harness.submit()
+
+    assert "contoso.com" not in str(seen.points()["offer_cancellation.requests"])

@@ -49,8 +49,8 @@ async def test_a_202_cannot_send_it_elsewhere(
     await harness.submit()
     await harness.tick_after(FIRST_WAIT)
 
-    assert (await harness.ends("failed", "UntrustedLocation"))["location"] == location
-    assert stranger.requests == []
+    assert location == (await harness.ends("failed", "UntrustedLocation"))["location"]
+    assert [] == stranger.requests
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
@@ -63,7 +63,7 @@ async def test_a_redirected_post_goes_nowhere(
     await harness.submit()
 
     await harness.ends("rejected", f"Http{status}")
-    assert stranger.requests == []
+    assert [] == stranger.requests
 
 
 @pytest.mark.parametrize("status", [200, 202, 301, 302, 307, 308])
@@ -78,8 +78,8 @@ async def test_a_poll_cannot_send_it_elsewhere(
     for _ in range(2):
         await harness.tick_after(60)
 
-    assert (await harness.ends("canceled"))["polls"] == 2
-    assert stranger.requests == []
+    assert 2 == (await harness.ends("canceled"))["polls"]
+    assert [] == stranger.requests
 
 
 async def test_a_row_edited_by_hand_cannot_send_it_elsewhere(
@@ -93,4 +93,4 @@ async def test_a_row_edited_by_hand_cannot_send_it_elsewhere(
     await harness.tick_after(FIRST_WAIT)
 
     await harness.ends("failed", "UntrustedLocation")
-    assert stranger.requests == []
+    assert [] == stranger.requests

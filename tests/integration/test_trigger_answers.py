@@ -24,10 +24,10 @@ async def test_a_200_ends_the_request_canceled(harness: Harness, status: int) ->
     await harness.submit()
 
     data = await harness.ends("canceled")
-    assert (data["httpStatus"], data["attempts"], data["polls"]) == (status, 1, 0)
+    assert (status, 1, 0) == (data["httpStatus"], data["attempts"], data["polls"])
     assert "uncertain" not in data
-    assert harness.count("cancel") == 1
-    assert await harness.waiting() == []
+    assert 1 == harness.count("cancel")
+    assert [] == await harness.waiting()
 
 
 @pytest.mark.parametrize("status", [403, 409])
@@ -38,10 +38,10 @@ async def test_a_definitive_4xx_rejects(harness: Harness, status: int) -> None:
     await harness.submit()
 
     data = await harness.ends("rejected", "Forbidden")
-    assert data["error"]["message"] == "no such permission"
-    assert (await harness.record())["ErrorMessage"] == "no such permission"
-    assert (data["httpStatus"], data["attempts"]) == (status, 1)
-    assert harness.count("cancel") == 1
+    assert "no such permission" == data["error"]["message"]
+    assert "no such permission" == (await harness.record())["ErrorMessage"]
+    assert (status, 1) == (data["httpStatus"], data["attempts"])
+    assert 1 == harness.count("cancel")
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ async def test_an_error_s_body_has_many_forms(
 
     await harness.submit()
 
-    assert (await harness.ends("rejected", code))["error"]["message"] == message
+    assert message == (await harness.ends("rejected", code))["error"]["message"]
 
 
 @pytest.mark.parametrize(
@@ -77,12 +77,12 @@ async def test_an_outage_defers(harness: Harness, status: int, uncertain: bool) 
 
     await harness.holds("deferred", HttpStatus=status, Uncertain=uncertain, Attempts=1)
     assert await harness.due_at(FIRST_WAIT)
-    assert await harness.rejected() == []
-    assert await harness.tick_after(FIRST_WAIT - 0.001) == {}
-    assert await harness.tick_after(0.001) == {"put-back": 1}
+    assert [] == await harness.rejected()
+    assert {} == await harness.tick_after(FIRST_WAIT - 0.001)
+    assert {"put-back": 1} == await harness.tick_after(0.001)
     await harness.deliver()
     data = await harness.ends("canceled")
-    assert (data["attempts"], data.get("uncertain", False)) == (2, uncertain)
+    assert (2, uncertain) == (data["attempts"], data.get("uncertain", False))
 
 
 async def test_waits_grow_until_the_longest(harness: Harness) -> None:
@@ -97,7 +97,7 @@ async def test_waits_grow_until_the_longest(harness: Harness) -> None:
         waits.append((record["NextTryAt"] - harness.clock()).total_seconds())
         await harness.tick_after(waits[-1])
 
-    assert waits == [22.5, 45, 90, 180, 225, 225, 225]
+    assert [22.5, 45, 90, 180, 225, 225, 225] == waits
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ async def test_retry_after_may_be_a_date(harness: Harness) -> None:
     await harness.submit()
 
     record = await harness.holds("deferred")
-    assert record["NextTryAt"] == date
+    assert date == record["NextTryAt"]
 
 
 async def test_a_401_gets_one_fresh_token(harness: Harness) -> None:
@@ -134,7 +134,7 @@ async def test_a_401_gets_one_fresh_token(harness: Harness) -> None:
 
     data = await harness.ends("canceled")
     tokens = [seen.token_jti for seen in harness.seen("cancel")]
-    assert data["attempts"] == 1
+    assert 1 == data["attempts"]
     assert len(tokens) == len(set(tokens)) == 2
 
 
@@ -145,10 +145,10 @@ async def test_a_second_401_defers(harness: Harness) -> None:
     await harness.submit()
 
     await harness.holds("deferred", HttpStatus=401, Uncertain=False, Attempts=1)
-    assert harness.count("cancel") == 2
+    assert 2 == harness.count("cancel")
     await harness.tick_after(FIRST_WAIT)
     await harness.deliver()
-    assert (await harness.ends("canceled"))["attempts"] == 2
+    assert 2 == (await harness.ends("canceled"))["attempts"]
 
 
 async def test_revoked_tokens_are_replaced(harness: Harness) -> None:
@@ -161,7 +161,7 @@ async def test_revoked_tokens_are_replaced(harness: Harness) -> None:
     await harness.deliver()
 
     await harness.ends("canceled")
-    assert ["401" in refusal for refusal in harness.refused()] == [True]
+    assert [True] == ["401" in refusal for refusal in harness.refused()]
 
 
 async def test_a_fresh_token_that_cannot_be_had_defers(harness: Harness) -> None:
@@ -187,7 +187,7 @@ async def test_a_redirect_rejects(harness: Harness, status: int) -> None:
     await harness.submit()
 
     await harness.ends("rejected", f"Http{status}")
-    assert [seen.kind for seen in harness.seen()] == ["cancel"]
+    assert ["cancel"] == [seen.kind for seen in harness.seen()]
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ async def test_a_body_that_cannot_be_read_leaves_the_status(
     await harness.submit()
 
     data = await harness.ends("rejected", "Http400")
-    assert (data["httpStatus"], data["error"]["message"]) == (400, "HTTP 400 Bad Request")
+    assert (400, "HTTP 400 Bad Request") == (data["httpStatus"], data["error"]["message"])
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ async def test_a_2xx_that_does_not_say_done_is_looked_after(
     await harness.tick_after(FIRST_WAIT)
     await harness.deliver()
     assert (await harness.ends("canceled"))["uncertain"]
-    assert harness.count("cancel") == 1
+    assert 1 == harness.count("cancel")
 
 
 async def test_an_error_in_a_200_rejects(harness: Harness) -> None:
@@ -260,7 +260,7 @@ async def test_an_error_in_a_200_rejects(harness: Harness) -> None:
 
     await harness.submit()
 
-    assert (await harness.ends("rejected", "Forbidden"))["httpStatus"] == 200
+    assert 200 == (await harness.ends("rejected", "Forbidden"))["httpStatus"]
 
 
 async def test_an_operation_in_a_200_is_polled(harness: Harness) -> None:
@@ -273,7 +273,7 @@ async def test_an_operation_in_a_200_is_polled(harness: Harness) -> None:
 
     await harness.holds("accepted", HttpStatus=200, Location=harness.location)
     await harness.tick_after(FIRST_WAIT)
-    assert (await harness.ends("failed", "OperationFailed"))["error"]["message"] == "Too late."
+    assert "Too late." == (await harness.ends("failed", "OperationFailed"))["error"]["message"]
 
 
 async def test_the_details_of_an_error_are_kept(harness: Harness) -> None:
@@ -285,7 +285,7 @@ async def test_the_details_of_an_error_are_kept(harness: Harness) -> None:
     await harness.submit()
 
     data = await harness.ends("rejected", "ValidationError")
-    assert data["error"]["message"] == "Not valid.; OfferBusy: A publish is running."
+    assert "Not valid.; OfferBusy: A publish is running." == data["error"]["message"]
 
 
 @pytest.mark.parametrize("status", [400, 404, 409])
@@ -309,7 +309,7 @@ async def test_a_refusal_after_an_uncertain_attempt_has_its_grace(
     await harness.deliver()
 
     data = await harness.ends("rejected", "Forbidden")
-    assert (data["uncertain"], data["attempts"]) == (True, 4)
+    assert (True, 4) == (data["uncertain"], data["attempts"])
 
 
 async def test_a_refusal_while_the_first_post_is_at_work(harness: Harness) -> None:
@@ -324,7 +324,7 @@ async def test_a_refusal_while_the_first_post_is_at_work(harness: Harness) -> No
         await harness.deliver()
 
     data = await harness.ends("canceled")
-    assert (data["uncertain"], data["attempts"], data["operationStatus"]) == (True, 2, "canceled")
+    assert (True, 2, "canceled") == (data["uncertain"], data["attempts"], data["operationStatus"])
 
 
 async def test_cookies_are_neither_kept_nor_sent(harness: Harness) -> None:
@@ -344,7 +344,7 @@ async def test_cookies_are_neither_kept_nor_sent(harness: Harness) -> None:
 
     await harness.ends("canceled")
     assert harness.count("cancel") == len(cookies) + 1
-    assert [seen.kind for seen in harness.seen() if "Cookie" in seen.headers] == []
+    assert [] == [seen.kind for seen in harness.seen() if "Cookie" in seen.headers]
 
 
 async def test_a_token_that_an_error_page_echoes_is_not_kept(harness: Harness) -> None:
@@ -356,7 +356,7 @@ async def test_a_token_that_an_error_page_echoes_is_not_kept(harness: Harness) -
     await harness.submit()
 
     data = await harness.ends("rejected", "***")
-    assert data["error"]["message"] == "Bad header. Authorization: Bearer ***"
+    assert "Bad header. Authorization: Bearer ***" == data["error"]["message"]
 
 
 async def test_a_slow_body_does_not_hold_the_call(make_harness: MakeHarness) -> None:
@@ -379,11 +379,11 @@ async def test_the_post_is_what_the_api_expects(make_harness: MakeHarness) -> No
 
     (post,) = harness.seen("cancel")
     assert (post.method, post.path) == ("POST", f"{harness.base}/cancel")
-    assert post.query == {"api-version": "2017-10-31"}
-    assert post.headers["Content-Type"] == "application/json"
-    assert post.headers["If-Match"] == '"v1"'
+    assert {"api-version": "2017-10-31"} == post.query
+    assert "application/json" == post.headers["Content-Type"]
+    assert '"v1"' == post.headers["If-Match"]
     emails = {"notification-emails": "a@contoso.com,b@contoso.com"}
-    assert json.loads(post.body) == {"metadata": emails}
+    assert {"metadata": emails} == json.loads(post.body)
 
 
 async def test_if_match_is_off_by_default(harness: Harness) -> None:
@@ -394,4 +394,4 @@ async def test_if_match_is_off_by_default(harness: Harness) -> None:
 
     (post,) = harness.seen("cancel")
     assert "If-Match" not in post.headers
-    assert json.loads(post.body) == {"metadata": {}}
+    assert {"metadata": {}} == json.loads(post.body)

@@ -33,7 +33,7 @@ async def test_a_bug_releases_the_claim(harness: Harness) -> None:
 
     await harness.holds("deferred", Uncertain=False, Attempts=0, NextTryAt=harness.clock.start)
     assert await harness.due_at(LEASE)
-    assert len(await harness.waiting()) == 1
+    assert 1 == len(await harness.waiting())
 
 
 async def test_a_bug_after_the_post_is_uncertain(harness: Harness) -> None:
@@ -47,7 +47,7 @@ async def test_a_bug_after_the_post_is_uncertain(harness: Harness) -> None:
     harness.script(cancel=[Answer(200)], submissions=[Answer(200, [])])
     await harness.deliver()
     data = await harness.ends("canceled")
-    assert (data["uncertain"], data["attempts"], harness.count("cancel")) == (True, 1, 1)
+    assert (True, 1, 1) == (data["uncertain"], data["attempts"], harness.count("cancel"))
 
 
 async def test_a_bug_ends_what_is_held_on_the_fifth_delivery(harness: Harness) -> None:
@@ -62,8 +62,8 @@ async def test_a_bug_ends_what_is_held_on_the_fifth_delivery(harness: Harness) -
         await harness.deliver()
 
     data = await harness.ends("failed", "InternalError")
-    assert (data["uncertain"], data["attempts"]) == (True, 5)
-    assert await harness.waiting() == []
+    assert (True, 5) == (data["uncertain"], data["attempts"])
+    assert [] == await harness.waiting()
 
 
 async def test_the_text_of_a_bug_is_told_to_nobody(harness: Harness) -> None:
@@ -74,7 +74,7 @@ async def test_the_text_of_a_bug_is_told_to_nobody(harness: Harness) -> None:
     with a_bug_in(harness, "portal", "cancel"), pytest.raises(InvocationError) as raised:
         await harness.deliver()
 
-    assert str(raised.value) == "ZeroDivisionError on delivery 1"
+    assert "ZeroDivisionError on delivery 1" == str(raised.value)
     assert raised.value.__suppress_context__
 
 
@@ -100,10 +100,10 @@ async def test_a_release_that_fails_counts_as_a_death(proxied: Proxied) -> None:
 
     proxied.table.down = False
     await harness.holds("submitting", Attempts=0)
-    assert await harness.tick_after(LEASE + 10) == {"put-back": 1}
+    assert {"put-back": 1} == await harness.tick_after(LEASE + 10)
     await harness.deliver()
     assert (await harness.ends("canceled"))["uncertain"]
-    assert (await harness.record())["Deaths"] == 1
+    assert 1 == (await harness.record())["Deaths"]
 
 
 async def test_a_bug_in_the_release_quotes_no_message_either(harness: Harness) -> None:
@@ -135,8 +135,8 @@ async def test_a_record_of_another_is_left_to_the_ledger(harness: Harness) -> No
     with a_bug_in(harness, "ledger", "save"):
         await harness.deliver()
 
-    assert await harness.record() == before
-    assert (await harness.waiting(), await harness.outcomes()) == ([], [])
+    assert before == await harness.record()
+    assert ([], []) == (await harness.waiting(), await harness.outcomes())
     await harness.tick()
     await harness.deliver()
     await harness.ends("canceled")
@@ -146,14 +146,14 @@ async def test_without_a_record_one_is_inserted_that_has_failed(harness: Harness
     """A valid request ends by its record, even where a bug never let it be claimed."""
     await harness.send(correlationId="c-1")
     await _fail(harness, "ledger", "insert", 4)
-    assert await harness.rows() == []
+    assert [] == await harness.rows()
 
     with a_bug_in(harness, "ledger", "insert"):
         await harness.deliver()
 
     data = await harness.ends("failed", "InternalError")
-    assert (data["attempts"], data["correlationId"], "uncertain" in data) == (0, "c-1", False)
-    assert (await harness.rejected(), harness.seen()) == ([], [])
+    assert (0, "c-1", False) == (data["attempts"], data["correlationId"], "uncertain" in data)
+    assert ([], []) == (await harness.rejected(), harness.seen())
 
 
 async def test_the_failed_record_owes_its_event(proxied: Proxied) -> None:
@@ -185,14 +185,14 @@ async def test_a_message_that_cannot_be_parsed(
     for _ in range(4):
         with pytest.raises(InvocationError):
             await harness.deliver()
-    assert (await harness.outcomes(), await harness.rejected()) == ([], [])
+    assert ([], []) == (await harness.outcomes(), await harness.rejected())
 
     await harness.deliver()
 
     data = await harness.outcome()
-    assert (data["status"], data["error"]["code"]) == ("failed", "InternalError")
-    assert (data["requestId"], await harness.rejected()) == (f"msg-{message_id}", ["{"])
-    assert await harness.rows() == []
+    assert ("failed", "InternalError") == (data["status"], data["error"]["code"])
+    assert (f"msg-{message_id}", ["{"]) == (data["requestId"], await harness.rejected())
+    assert [] == await harness.rows()
 
 
 async def test_a_message_of_an_unreadable_record(harness: Harness) -> None:
@@ -208,7 +208,7 @@ async def test_a_message_of_an_unreadable_record(harness: Harness) -> None:
     with a_bug_in(harness, "ledger", "insert"):
         await harness.deliver()
 
-    assert (await harness.outcomes(), await harness.rejected()) == ([], [])
+    assert ([], []) == (await harness.outcomes(), await harness.rejected())
     await harness.edit(Status=whole["Status"])
     await harness.tick_after(60)
     await harness.ends("canceled")
@@ -254,13 +254,13 @@ async def test_a_bug_once_the_record_is_final_leaves_the_event_to_the_row(
     await meet(harness)
 
     with a_bug_in(harness, "outcomes", "send"):
-        assert await harness.deliver() == 1
+        assert 1 == await harness.deliver()
 
-    assert (await harness.waiting(), await harness.outcomes()) == ([], [])
-    assert len(await harness.due_rows()) == 1
+    assert ([], []) == (await harness.waiting(), await harness.outcomes())
+    assert 1 == len(await harness.due_rows())
     status = (await harness.record())["Status"]
-    assert await harness.tick_after(LEASE) == {"reported": 1}
-    assert (await harness.outcome())["status"] == status
+    assert {"reported": 1} == await harness.tick_after(LEASE)
+    assert status == (await harness.outcome())["status"]
     await harness.check_rule_1()
 
 
@@ -274,5 +274,5 @@ async def test_a_bug_where_nothing_owes_the_event(harness: Harness) -> None:
     with a_bug_in(harness, "outcomes", "send"):
         await harness.deliver()
 
-    assert await harness.waiting() == []
+    assert [] == await harness.waiting()
     await harness.ends("canceled")

@@ -40,12 +40,12 @@ async def test_the_fifth_death_in_a_row_ends_it(harness: Harness, by: str) -> No
     harness.clock.advance(PUT_BACK)
 
     if by == "timer":
-        assert await harness.tick() == {"failed": 1}
+        assert {"failed": 1} == await harness.tick()
     else:
         await harness.submit()
 
     data = await harness.ends("failed", "InternalError")
-    assert (data["uncertain"], data["attempts"], harness.count("cancel")) == (True, 5, 5)
+    assert (True, 5, 5) == (data["uncertain"], data["attempts"], harness.count("cancel"))
     assert "5 times in a row" in data["error"]["message"]
 
 
@@ -55,11 +55,11 @@ async def test_an_answer_begins_a_new_row(harness: Harness, answer: Answer) -> N
     await _die_in_a_row(harness, 4)
     harness.script(cancel=[answer], submissions=[Answer(404)])
     harness.clock.advance(TAKE_OVER)
-    assert (await harness.record())["Deaths"] == 3
+    assert 3 == (await harness.record())["Deaths"]
 
     await harness.submit()
 
-    assert (await harness.record())["Deaths"] == 0
+    assert 0 == (await harness.record())["Deaths"]
 
 
 async def test_requests_whose_claimers_died_together_part(harness: Harness) -> None:
@@ -68,6 +68,6 @@ async def test_requests_whose_claimers_died_together_part(harness: Harness) -> N
     harness.clock.advance(PUT_BACK)
     now = (harness.clock() - harness.clock.start).total_seconds()
 
-    assert await harness.tick() == {"put-back": 1}
+    assert {"put-back": 1} == await harness.tick()
 
     assert await harness.due_at(now + LEASE + 0.5 * 2 * LEASE)

@@ -23,8 +23,8 @@ async def test_a_200_takes_three_storage_requests(proxied: Proxied) -> None:
 
     await proxied.harness.handle_one()
 
-    assert [request.partition("/")[0].strip() for request in proxied.table.requests] == ["POST"] * 2
-    assert len(proxied.queue.requests) == 1
+    assert ["POST"] * 2 == [request.partition("/")[0].strip() for request in proxied.table.requests]
+    assert 1 == len(proxied.queue.requests)
 
 
 # Before the claim is written.
@@ -40,8 +40,8 @@ async def test_an_invocation_fails_while_the_table_is_down(proxied: Proxied) -> 
     with pytest.raises(StorageError):
         await harness.deliver()
 
-    assert len(proxied.table.requests) == 3
-    assert (harness.seen(), len(await harness.waiting())) == ([], 1)
+    assert 3 == len(proxied.table.requests)
+    assert ([], 1) == (harness.seen(), len(await harness.waiting()))
     proxied.table.down = False
     await harness.deliver()
     await harness.ends("canceled")
@@ -62,7 +62,7 @@ async def test_taking_over_fails_while_the_table_is_down(proxied: Proxied) -> No
 
     await harness.holds("deferred", Attempts=1)
     await harness.deliver()
-    assert (await harness.ends("canceled"))["attempts"] == 2
+    assert 2 == (await harness.ends("canceled"))["attempts"]
 
 
 async def test_an_invalid_message_stays_until_its_event_is_sent(proxied: Proxied) -> None:
@@ -76,8 +76,8 @@ async def test_an_invalid_message_stays_until_its_event_is_sent(proxied: Proxied
 
     proxied.queue.down = False
     await harness.deliver()
-    assert (await harness.outcome())["status"] == "rejected"
-    assert await harness.rejected() == ["{}"]
+    assert "rejected" == (await harness.outcome())["status"]
+    assert ["{}"] == await harness.rejected()
 
 
 @pytest.mark.parametrize("loss", list(Loss))
@@ -90,8 +90,8 @@ async def test_a_blip_of_the_table_does_not_show(proxied: Proxied, loss: Loss) -
         proxied.table.lose(TRANSACTION, loss)
         await harness.submit(requestId=request_id)
 
-    assert harness.count("cancel") == 3
-    assert [event["data"]["status"] for event in await harness.outcomes()] == ["canceled"] * 3
+    assert 3 == harness.count("cancel")
+    assert ["canceled"] * 3 == [event["data"]["status"] for event in await harness.outcomes()]
     await harness.check_rule_1()
 
 
@@ -119,13 +119,13 @@ async def test_an_answer_that_cannot_be_written_down_is_uncertain(
 
     await _deliver_into_an_outage(proxied)
 
-    assert await harness.waiting() == []
+    assert [] == await harness.waiting()
     await harness.holds("submitting", Attempts=0)
     proxied.table.down = False
-    assert await harness.tick_after(LEASE + 10) == {"put-back": 1}
+    assert {"put-back": 1} == await harness.tick_after(LEASE + 10)
     await harness.deliver()
     data = await harness.ends("canceled")
-    assert (data["uncertain"], data["attempts"], harness.count("cancel")) == (True, 1, 1)
+    assert (True, 1, 1) == (data["uncertain"], data["attempts"], harness.count("cancel"))
 
 
 Prepare = Callable[[Harness], Awaitable[object]]
@@ -170,14 +170,14 @@ async def test_an_event_that_cannot_be_sent_is_owed_by_the_row(
     await prepare(harness)
     proxied.queue.down = True
 
-    assert await harness.deliver() == 1
+    assert 1 == await harness.deliver()
 
-    assert (await harness.waiting(), await harness.outcomes()) == ([], [])
-    assert len(await harness.due_rows()) == 1
+    assert ([], []) == (await harness.waiting(), await harness.outcomes())
+    assert 1 == len(await harness.due_rows())
     status = (await harness.record())["Status"]
     proxied.queue.down = False
-    assert await harness.tick_after(LEASE) == {"reported": 1}
-    assert (await harness.outcome())["status"] == status
+    assert {"reported": 1} == await harness.tick_after(LEASE)
+    assert status == (await harness.outcome())["status"]
     await harness.check_rule_1()
 
 
@@ -203,9 +203,9 @@ async def test_meeting_a_final_record_whose_row_is_there_does_not_fail(proxied: 
     """The row owes the event, not the message."""
     harness = await _owed(proxied)
 
-    assert await harness.deliver() == 1
+    assert 1 == await harness.deliver()
 
-    assert (await harness.waiting(), await harness.outcomes()) == ([], [])
+    assert ([], []) == (await harness.waiting(), await harness.outcomes())
     assert await harness.due_at(LEASE)
 
 
@@ -220,7 +220,7 @@ async def test_meeting_a_final_record_whose_row_is_gone_fails(proxied: Proxied) 
     proxied.queue.down = False
     await harness.deliver()
     await harness.ends("canceled")
-    assert harness.count("cancel") == 1
+    assert 1 == harness.count("cancel")
 
 
 async def test_a_message_sends_the_event_that_is_owed(proxied: Proxied) -> None:
@@ -231,7 +231,7 @@ async def test_a_message_sends_the_event_that_is_owed(proxied: Proxied) -> None:
     await harness.deliver()
 
     await harness.ends("canceled")
-    assert await harness.tick_after(LEASE) == {}
+    assert {} == await harness.tick_after(LEASE)
 
 
 async def test_a_lost_reply_of_the_outcome_queue_repeats_the_same_event(proxied: Proxied) -> None:
@@ -245,4 +245,4 @@ async def test_a_lost_reply_of_the_outcome_queue_repeats_the_same_event(proxied:
 
     ids = [event["id"] for event in await harness.outcomes()]
     assert ids[1:] == [harness.event_id("canceled")] * 2
-    assert await harness.tick_after(FIRST_WAIT) == {}
+    assert {} == await harness.tick_after(FIRST_WAIT)

@@ -34,7 +34,7 @@ async def test_what_runs_or_has_not_started_is_cancelled(harness: Harness, body:
         ("operation", f"{harness.base}/operations/{OPERATION}"),
         ("cancel", f"{harness.base}/cancel"),
     ]
-    assert (data["operationId"], data["attempts"], data["polls"]) == (OPERATION, 1, 0)
+    assert (OPERATION, 1, 0) == (data["operationId"], data["attempts"], data["polls"])
 
 
 @pytest.mark.parametrize("word", ["canceled", "Cancelled"])
@@ -43,8 +43,8 @@ async def test_what_is_cancelled_already_needs_no_post(harness: Harness, word: s
     await submit(harness, Answer(200, [{"status": word}]))
 
     data = await harness.ends("canceled")
-    assert (data["operationStatus"], data["httpStatus"], data["attempts"]) == (word, 200, 0)
-    assert harness.count("cancel") == 0
+    assert (word, 200, 0) == (data["operationStatus"], data["httpStatus"], data["attempts"])
+    assert 0 == harness.count("cancel")
 
 
 @pytest.mark.parametrize(
@@ -55,8 +55,8 @@ async def test_what_does_not_run_is_not_cancelled(harness: Harness, word: str) -
     await submit(harness, Answer(200, {"status": word}))
 
     data = await harness.ends("rejected", "OperationNotRunning")
-    assert (data["operationStatus"], data["attempts"]) == (word, 0)
-    assert harness.count("cancel") == 0
+    assert (word, 0) == (data["operationStatus"], data["attempts"])
+    assert 0 == harness.count("cancel")
 
 
 async def test_an_operation_that_does_not_exist_is_not_cancelled(harness: Harness) -> None:
@@ -64,8 +64,8 @@ async def test_an_operation_that_does_not_exist_is_not_cancelled(harness: Harnes
     await submit(harness, Answer(404, FORBIDDEN))
 
     data = await harness.ends("rejected", "OperationNotRunning")
-    assert (data["httpStatus"], data["attempts"]) == (404, 0)
-    assert harness.count("cancel") == 0
+    assert (404, 0) == (data["httpStatus"], data["attempts"])
+    assert 0 == harness.count("cancel")
 
 
 @pytest.mark.parametrize("status", [400, 403])
@@ -73,8 +73,8 @@ async def test_a_refused_guard_rejects_with_its_error(harness: Harness, status: 
     """400 and 403 end the request with the body's code, with nothing posted."""
     await submit(harness, Answer(status, FORBIDDEN))
 
-    assert (await harness.ends("rejected", "Forbidden"))["httpStatus"] == status
-    assert harness.count("cancel") == 0
+    assert status == (await harness.ends("rejected", "Forbidden"))["httpStatus"]
+    assert 0 == harness.count("cancel")
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ async def test_a_guard_that_says_nothing_defers(make_harness: MakeHarness, answe
 
     await harness.holds("deferred", Attempts=0, Uncertain=False)
     assert await harness.due_at(FIRST_WAIT)
-    assert harness.count("cancel") == 0
+    assert 0 == harness.count("cancel")
 
 
 async def test_every_post_is_guarded(harness: Harness) -> None:
@@ -117,7 +117,7 @@ async def test_every_post_is_guarded(harness: Harness) -> None:
     await harness.deliver()
 
     data = await harness.ends("rejected", "OperationNotRunning")
-    assert (data["attempts"], harness.count("cancel")) == (1, 1)
+    assert (1, 1) == (data["attempts"], harness.count("cancel"))
 
 
 async def test_an_uncertain_attempt_looks_at_the_guard(harness: Harness) -> None:
@@ -133,8 +133,8 @@ async def test_an_uncertain_attempt_looks_at_the_guard(harness: Harness) -> None
     await harness.deliver()
 
     data = await harness.ends("canceled")
-    assert (data["uncertain"], data["attempts"]) == (True, 1)
-    assert [seen.kind for seen in harness.seen()] == ["operation", "cancel", "operation"]
+    assert (True, 1) == (data["uncertain"], data["attempts"])
+    assert ["operation", "cancel", "operation"] == [seen.kind for seen in harness.seen()]
 
 
 async def test_an_uncertain_attempt_whose_guard_runs_posts_again(harness: Harness) -> None:
@@ -146,4 +146,4 @@ async def test_an_uncertain_attempt_whose_guard_runs_posts_again(harness: Harnes
     await harness.deliver()
 
     data = await harness.ends("canceled")
-    assert (data["uncertain"], data["attempts"]) == (True, 2)
+    assert (True, 2) == (data["uncertain"], data["attempts"])

@@ -38,18 +38,18 @@ async def test_an_invalid_message_is_reported_and_kept(
     """One rejected event that names every fault, the text in the rejected queue, no record."""
     await harness.send(text)
 
-    assert await harness.deliver() == 1
+    assert 1 == await harness.deliver()
 
     (event,) = await harness.outcomes()
     error = event["data"]["error"]
-    assert (event["data"]["status"], error["code"]) == ("rejected", "InvalidRequest")
-    assert [name for name in named if name not in error["message"]] == []
-    assert event["type"] == "OfferCancellation.Rejected"
+    assert ("rejected", "InvalidRequest") == (event["data"]["status"], error["code"])
+    assert [] == [name for name in named if name not in error["message"]]
+    assert "OfferCancellation.Rejected" == event["type"]
     assert event["id"] == f"message:{hashlib.sha256(text.encode()).hexdigest()}:rejected"
-    assert await harness.rejected() == [text]
-    assert await harness.rows() == []
-    assert await harness.waiting() == []
-    assert harness.seen() == []
+    assert [text] == await harness.rejected()
+    assert [] == await harness.rows()
+    assert [] == await harness.waiting()
+    assert [] == harness.seen()
 
 
 async def test_the_event_of_an_invalid_message_names_what_is_good(harness: Harness) -> None:
@@ -62,7 +62,7 @@ async def test_the_event_of_an_invalid_message_names_what_is_good(harness: Harne
     (event,) = await harness.outcomes()
     assert event["subject"] == f"publishers/contoso/offers/{harness.offer}"
     expected = {**fields, "publisherId": "contoso", "offerId": harness.offer}
-    assert {name: event["data"][name] for name in expected} == expected
+    assert expected == {name: event["data"][name] for name in expected}
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ async def test_every_form_of_a_message_is_read(harness: Harness, form: str) -> N
     is_bare = form in ("plain", "base64")
     from_event = f"ce-{hashlib.sha256(b'/s' + bytes(1) + b'1').hexdigest()}"
     data = await harness.outcome()
-    assert data["status"] == "canceled"
+    assert "canceled" == data["status"]
     assert data["requestId"] == (f"msg-{message_id}" if is_bare else from_event)
 
 
@@ -172,7 +172,7 @@ async def test_what_expired_already_is_not_posted(harness: Harness) -> None:
     await harness.submit(expiresAt=harness.clock.at(0).isoformat())
 
     data = await harness.ends("expired", "DeadlinePassed")
-    assert (data["attempts"], harness.seen()) == (0, [])
+    assert (0, []) == (data["attempts"], harness.seen())
 
 
 async def test_the_deadline_counts_from_the_insertion(make_harness: MakeHarness) -> None:
@@ -185,7 +185,7 @@ async def test_the_deadline_counts_from_the_insertion(make_harness: MakeHarness)
     await harness.deliver()
 
     data = await harness.ends("expired", "DeadlinePassed")
-    assert (data["attempts"], data["durationSeconds"], harness.seen()) == (0, 3600, [])
+    assert (0, 3600, []) == (data["attempts"], data["durationSeconds"], harness.seen())
 
 
 @pytest.mark.parametrize(("own", "hours"), [(None, 24), (48, 24), (2, 2)])

@@ -29,7 +29,7 @@ async def accepts(harness: Harness, answer: Answer) -> None:
     await harness.submit()
     await harness.holds("accepted", HttpStatus=202, Attempts=1, Polls=0)
     assert await harness.due_at(FIRST_WAIT)
-    assert await harness.tick_after(FIRST_WAIT) == {"canceled": 1}
+    assert {"canceled": 1} == await harness.tick_after(FIRST_WAIT)
 
 
 @pytest.mark.parametrize(
@@ -56,9 +56,9 @@ async def test_a_header_names_the_location(
 
     path = path.replace("{offer}", harness.offer)
     data = await harness.ends("canceled")
-    assert [seen.path for seen in harness.seen("operation")] == [path]
-    assert data["location"] == path + VERSION
-    assert (data["polls"], data["operationStatus"]) == (1, "completed")
+    assert [path] == [seen.path for seen in harness.seen("operation")]
+    assert path + VERSION == data["location"]
+    assert (1, "completed") == (data["polls"], data["operationStatus"])
     assert data["acceptedAt"] <= data["finishedAt"]
 
 
@@ -123,12 +123,12 @@ async def test_without_a_location_the_list_is_polled(
     await harness.holds("accepted", Polls=1, OperationStatus="running")
     await harness.tick_after(60)
     data = await harness.ends("canceled")
-    assert (data["polls"], "location" in data) == (2, False)
-    assert [seen.query.get("status") for seen in harness.seen("submissions")] == [
+    assert (2, False) == (data["polls"], "location" in data)
+    assert [
         "running",
         "running",
         None,
-    ]
+    ] == [seen.query.get("status") for seen in harness.seen("submissions")]
 
 
 @pytest.mark.parametrize("word", ["completed", "succeeded", "Failed"])
@@ -140,7 +140,7 @@ async def test_a_list_that_ended_otherwise_is_a_failure(harness: Harness, word: 
     await harness.tick_after(FIRST_WAIT)
 
     data = await harness.ends("failed", "OperationNotRunning")
-    assert data["operationStatus"] == word
+    assert word == data["operationStatus"]
 
 
 async def test_a_list_in_which_only_something_new_runs_is_a_failure(harness: Harness) -> None:
@@ -165,7 +165,7 @@ async def test_the_guard_s_own_location_tells_how_it_ended(harness: Harness) -> 
     await harness.tick_after(FIRST_WAIT)
 
     data = await harness.ends("failed", "OperationNotRunning")
-    assert data["operationStatus"] == "completed"
+    assert "completed" == data["operationStatus"]
 
 
 @pytest.mark.parametrize("query", ["?Api-Version=2017-10-31", "?API-VERSION=", "?api-version=%20"])
@@ -174,7 +174,7 @@ async def test_names_of_a_query_are_compared_without_case(harness: Harness, quer
     await accepts(harness, answer_for(harness, {"Location": MIGRATED + query.lower()}))
 
     (seen,) = harness.seen("operation")
-    assert dict(seen.query) == {"api-version": "2017-10-31"}
+    assert {"api-version": "2017-10-31"} == dict(seen.query)
 
 
 @pytest.mark.parametrize("body", ["<p>soon</p>", None, '"x"', [{"id": "x"}]])
@@ -209,9 +209,9 @@ async def test_an_untrusted_location_is_not_followed(harness: Harness, location:
     data = await harness.ends("failed", "UntrustedLocation")
     kept = location.replace("{url}", harness.around.portal.url)
     assert data["location"] == (kept if len(kept) <= 1024 else kept[:1023] + "…")
-    assert (data["httpStatus"], data["attempts"]) == (202, 1)
-    assert await harness.tick_after(FIRST_WAIT) == {}
-    assert [seen.kind for seen in harness.seen()] == ["cancel"]
+    assert (202, 1) == (data["httpStatus"], data["attempts"])
+    assert {} == await harness.tick_after(FIRST_WAIT)
+    assert ["cancel"] == [seen.kind for seen in harness.seen()]
 
 
 async def test_user_info_is_not_followed_even_at_home(harness: Harness) -> None:
@@ -221,4 +221,4 @@ async def test_user_info_is_not_followed_even_at_home(harness: Harness) -> None:
 
     await harness.submit()
 
-    assert (await harness.ends("failed", "UntrustedLocation"))["location"] == at_home
+    assert at_home == (await harness.ends("failed", "UntrustedLocation"))["location"]

@@ -19,7 +19,7 @@ async def test_a_final_record_s_event_is_sent_again(harness: Harness) -> None:
     await harness.ends("canceled", events=2)
     first, second = await harness.outcomes()
     assert first == second
-    assert harness.count("cancel") == 1
+    assert 1 == harness.count("cancel")
 
 
 async def test_a_live_lease_is_left_alone(harness: Harness) -> None:
@@ -32,11 +32,11 @@ async def test_a_live_lease_is_left_alone(harness: Harness) -> None:
         harness.clock.advance(seconds)
         await harness.submit()
 
-    assert await harness.record() == before
+    assert before == await harness.record()
     assert await harness.due_at(LEASE)
-    assert await harness.waiting() == []
-    assert [seen.kind for seen in harness.seen()] == ["cancel"]
-    assert await harness.outcomes() == []
+    assert [] == await harness.waiting()
+    assert ["cancel"] == [seen.kind for seen in harness.seen()]
+    assert [] == await harness.outcomes()
 
 
 async def test_a_lease_that_is_over_is_taken_over(harness: Harness) -> None:
@@ -48,7 +48,7 @@ async def test_a_lease_that_is_over_is_taken_over(harness: Harness) -> None:
     await harness.submit()
 
     data = await harness.ends("canceled")
-    assert (data["uncertain"], data["attempts"]) == (True, 2)
+    assert (True, 2) == (data["uncertain"], data["attempts"])
 
 
 async def test_a_lease_over_past_the_deadline_expires(harness: Harness) -> None:
@@ -60,7 +60,7 @@ async def test_a_lease_over_past_the_deadline_expires(harness: Harness) -> None:
     await harness.submit()
 
     data = await harness.ends("expired", "DeadlinePassed")
-    assert (data["uncertain"], data["attempts"], harness.count("cancel")) == (True, 1, 1)
+    assert (True, 1, 1) == (data["uncertain"], data["attempts"], harness.count("cancel"))
 
 
 async def test_an_accepted_request_is_left_alone(harness: Harness) -> None:
@@ -72,8 +72,8 @@ async def test_an_accepted_request_is_left_alone(harness: Harness) -> None:
 
     await harness.submit()
 
-    assert await harness.record() == before
-    assert [seen.kind for seen in harness.seen()] == ["cancel"]
+    assert before == await harness.record()
+    assert ["cancel"] == [seen.kind for seen in harness.seen()]
     await harness.holds("accepted")
 
 
@@ -86,8 +86,8 @@ async def test_a_deferred_request_that_is_not_due_is_left_alone(harness: Harness
 
     await harness.submit()
 
-    assert await harness.record() == before
-    assert harness.count("cancel") == 1
+    assert before == await harness.record()
+    assert 1 == harness.count("cancel")
     await harness.holds("deferred")
 
 
@@ -99,8 +99,8 @@ async def test_a_deferred_request_that_is_due_is_taken_over(harness: Harness) ->
 
     await harness.submit()
 
-    assert (await harness.ends("canceled"))["attempts"] == 2
-    assert await harness.tick() == {}
+    assert 2 == (await harness.ends("canceled"))["attempts"]
+    assert {} == await harness.tick()
 
 
 async def test_a_deferred_request_past_its_deadline_expires(harness: Harness) -> None:
@@ -112,8 +112,8 @@ async def test_a_deferred_request_past_its_deadline_expires(harness: Harness) ->
 
     await harness.submit()
 
-    assert (await harness.ends("expired", "DeadlinePassed"))["attempts"] == 1
-    assert harness.count("cancel") == 1
+    assert 1 == (await harness.ends("expired", "DeadlinePassed"))["attempts"]
+    assert 1 == harness.count("cancel")
 
 
 async def test_messages_that_meet_at_once_post_once(harness: Harness) -> None:
@@ -127,8 +127,8 @@ async def test_messages_that_meet_at_once_post_once(harness: Harness) -> None:
     )
     await harness.services.ledger.flush()
 
-    assert harness.count("cancel") == 1
-    assert (await harness.ends("canceled", events=len(await harness.outcomes())))["attempts"] == 1
+    assert 1 == harness.count("cancel")
+    assert 1 == (await harness.ends("canceled", events=len(await harness.outcomes())))["attempts"]
 
 
 async def test_two_takers_of_one_request_post_once(harness: Harness) -> None:
@@ -144,7 +144,7 @@ async def test_two_takers_of_one_request_post_once(harness: Harness) -> None:
     )
     await harness.services.ledger.flush()
 
-    assert harness.count("cancel") == 2
+    assert 2 == harness.count("cancel")
     await harness.ends("canceled", events=len(await harness.outcomes()))
 
 
@@ -155,8 +155,8 @@ async def test_two_requests_for_one_offer_both_post(harness: Harness) -> None:
     await harness.submit(requestId="one")
     await harness.submit(requestId="two")
 
-    assert harness.count("cancel") == 2
-    assert [event["data"]["requestId"] for event in await harness.outcomes()] == ["one", "two"]
+    assert 2 == harness.count("cancel")
+    assert ["one", "two"] == [event["data"]["requestId"] for event in await harness.outcomes()]
 
 
 @pytest.mark.parametrize(
@@ -179,11 +179,11 @@ async def test_a_reused_request_id_is_invalid(harness: Harness, changed: dict[st
     await harness.submit(**{name: value for name, value in fields.items() if value})
 
     data = await harness.outcome()
-    assert (data["status"], data["error"]["code"]) == ("rejected", "RequestIdReused")
+    assert ("rejected", "RequestIdReused") == (data["status"], data["error"]["code"])
     assert next(iter(changed)) in data["error"]["message"]
-    assert len(await harness.rejected()) == 1
-    assert await harness.record() == before
-    assert harness.count("cancel") == 1
+    assert 1 == len(await harness.rejected())
+    assert before == await harness.record()
+    assert 1 == harness.count("cancel")
 
 
 async def test_letter_case_does_not_make_another_request(harness: Harness) -> None:
@@ -196,4 +196,4 @@ async def test_letter_case_does_not_make_another_request(harness: Harness) -> No
     )
 
     await harness.holds("accepted")
-    assert await harness.rejected() == []
+    assert [] == await harness.rejected()

@@ -33,7 +33,7 @@ async def test_a_call_that_was_sent_is_uncertain(make_harness: MakeHarness, faul
 
     await harness.holds("deferred", Uncertain=True, Attempts=1, HttpStatus=None)
     assert await harness.due_at(FIRST_WAIT)
-    assert await harness.waiting() == []
+    assert [] == await harness.waiting()
 
 
 async def test_a_refused_connection_is_no_attempt(
@@ -56,11 +56,11 @@ async def test_without_a_token_nothing_is_sent(harness: Harness) -> None:
     await harness.submit()
 
     await harness.holds("deferred", Uncertain=False, Attempts=0)
-    assert (harness.seen(), await harness.rejected()) == ([], [])
+    assert ([], []) == (harness.seen(), await harness.rejected())
     harness.around.identity.down = False
     await harness.tick_after(FIRST_WAIT)
     await harness.deliver()
-    assert (await harness.ends("canceled"))["attempts"] == 1
+    assert 1 == (await harness.ends("canceled"))["attempts"]
 
 
 async def test_a_dead_api_is_waited_for_until_the_deadline(
@@ -77,8 +77,8 @@ async def test_a_dead_api_is_waited_for_until_the_deadline(
     await harness.tick_after(600)
 
     data = await harness.ends("expired", "DeadlinePassed")
-    assert (data["attempts"], "uncertain" in data) == (0, False)
-    assert await harness.rejected() == []
+    assert (0, False) == (data["attempts"], "uncertain" in data)
+    assert [] == await harness.rejected()
 
 
 async def test_a_429_pauses_every_call(harness: Harness) -> None:
@@ -91,15 +91,15 @@ async def test_a_429_pauses_every_call(harness: Harness) -> None:
     await harness.submit(requestId="other")
 
     other = await harness.record("other")
-    assert (other["Status"], other["Attempts"]) == ("deferred", 0)
+    assert ("deferred", 0) == (other["Status"], other["Attempts"])
     assert other["NextTryAt"] == harness.clock.at(60 + 15)
     await harness.check_rule_1("other")
-    assert harness.count("cancel") == 1
-    assert await harness.tick_after(65) == {"put-back": 2}
+    assert 1 == harness.count("cancel")
+    assert {"put-back": 2} == await harness.tick_after(65)
     await harness.deliver()
     ended = {event["data"]["requestId"]: event["data"]["attempts"] for event in
              await harness.outcomes()}  # fmt: skip
-    assert ended == {"r-1": 2, "other": 1}
+    assert {"r-1": 2, "other": 1} == ended
 
 
 async def test_an_invocation_does_not_outlive_its_lease(harness: Harness) -> None:
@@ -114,7 +114,7 @@ async def test_an_invocation_does_not_outlive_its_lease(harness: Harness) -> Non
         harness.clock.advance(216)
 
     await harness.holds("deferred", Attempts=0, Uncertain=False)
-    assert harness.count("cancel") == 0
+    assert 0 == harness.count("cancel")
 
 
 @dataclass
@@ -166,8 +166,8 @@ async def test_the_post_after_a_look_has_a_connection_of_its_own(
     await harness.tick_after(FIRST_WAIT)
     await harness.deliver()
 
-    assert (await harness.ends("canceled"))["attempts"] == 2
-    assert brusque.calls == ["cancel", "submissions", "cancel"]
+    assert 2 == (await harness.ends("canceled"))["attempts"]
+    assert ["cancel", "submissions", "cancel"] == brusque.calls
 
 
 async def test_the_post_behind_a_guard_has_a_connection_of_its_own(
@@ -180,7 +180,7 @@ async def test_the_post_behind_a_guard_has_a_connection_of_its_own(
 
     await harness.submit(operationId=guard)
 
-    assert (await harness.ends("canceled"))["attempts"] == 1
+    assert 1 == (await harness.ends("canceled"))["attempts"]
 
 
 @pytest.mark.parametrize("host", ["cloudpartner..test", ".cloudpartner.test", "x" * 64 + ".test"])
@@ -223,7 +223,7 @@ async def test_a_post_is_sent_once(make_harness: MakeHarness, brusque: Brusque) 
     reply = await portal.cancel("contoso", "two", None)
 
     assert isinstance(reply, NoAnswer)
-    assert (reply.sent, brusque.calls) == (True, ["cancel"])
+    assert (True, ["cancel"]) == (reply.sent, brusque.calls)
 
 
 async def test_why_there_is_no_answer(make_harness: MakeHarness, free_port: int) -> None:

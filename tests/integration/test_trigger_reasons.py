@@ -53,12 +53,12 @@ async def test_a_reason_is_logged_once_per_change(
 
     assert ["http-429", "http-429", "http-401", "http-429"] == [one["cause"] for one in logged]
     names = ("lastStatus", "lastCode", "lastMessage")
-    assert [tuple(one.get(name) for name in names) for one in logged] == [
+    assert [
         (429, "Busy", "Come back later."),
         (None, None, None),
         (401, "Locked", "Sign in."),
         (429, "Busy", "Come back later."),
-    ]
+    ] == [tuple(one.get(name) for name in names) for one in logged]
 
 
 async def test_why_there_was_no_token_is_kept_and_told(harness: Harness) -> None:

@@ -27,7 +27,7 @@ async def test_it_is_sent_anew_complete(harness: Harness) -> None:
     message_id = await harness.send(text)
     harness.clock.advance(60)
 
-    assert await harness.deliver() == 1
+    assert 1 == await harness.deliver()
 
     (copy,) = await harness.waiting()
     assert json.loads(copy) == {
@@ -38,7 +38,7 @@ async def test_it_is_sent_anew_complete(harness: Harness) -> None:
         "expiresAt": rfc3339(harness.clock.at(DAY)),
         "notificationEmails": ",".join(addresses),
     }
-    assert (await harness.rows(), harness.seen(), await harness.outcomes()) == ([], [], [])
+    assert ([], [], []) == (await harness.rows(), harness.seen(), await harness.outcomes())
 
 
 async def test_the_copy_is_claimed(harness: Harness) -> None:
@@ -51,7 +51,7 @@ async def test_the_copy_is_claimed(harness: Harness) -> None:
     await harness.deliver()
 
     record = await harness.record(request_id)
-    assert (record["Status"], record["Attempts"]) == ("deferred", 1)
+    assert ("deferred", 1) == (record["Status"], record["Attempts"])
     assert (record["Deadline"], record["RequestedAt"]) == (harness.clock.at(DAY), harness.clock())
 
 
@@ -66,12 +66,12 @@ async def test_a_crash_between_send_and_completion(harness: Harness) -> None:
     for _ in range(3):
         await harness.deliver()
 
-    assert await harness.waiting() == []
-    assert harness.count("cancel") == 1
+    assert [] == await harness.waiting()
+    assert 1 == harness.count("cancel")
     (row,) = await harness.rows()
     events = await harness.outcomes()
-    assert (row["RequestId"], row["Status"]) == (f"msg-{message_id}", "canceled")
-    assert len({(event["source"], event["id"]) for event in events}) == 1
+    assert (f"msg-{message_id}", "canceled") == (row["RequestId"], row["Status"])
+    assert 1 == len({(event["source"], event["id"]) for event in events})
 
 
 async def test_what_the_host_gives_up_unclaimed_is_one_request(harness: Harness) -> None:
@@ -84,8 +84,8 @@ async def test_what_the_host_gives_up_unclaimed_is_one_request(harness: Harness)
     await harness.deliver()
 
     (row,) = await harness.rows()
-    assert (row["RequestId"], row["Status"]) == (f"msg-{copy_id}", "canceled")
-    assert harness.count("cancel") == 1
+    assert (f"msg-{copy_id}", "canceled") == (row["RequestId"], row["Status"])
+    assert 1 == harness.count("cancel")
 
 
 async def test_it_stays_while_the_queue_is_away(proxied: Proxied) -> None:
@@ -98,11 +98,11 @@ async def test_it_stays_while_the_queue_is_away(proxied: Proxied) -> None:
     with pytest.raises(StorageError):
         await harness.deliver()
 
-    assert (await harness.rows(), len(await harness.waiting())) == ([], 1)
+    assert ([], 1) == (await harness.rows(), len(await harness.waiting()))
     proxied.queue.down = False
     for _ in range(2):
         await harness.deliver()
-    assert (await harness.outcome())["status"] == "canceled"
+    assert "canceled" == (await harness.outcome())["status"]
 
 
 async def test_one_that_comes_too_late_ends_by_its_copy(harness: Harness) -> None:
@@ -114,8 +114,8 @@ async def test_one_that_comes_too_late_ends_by_its_copy(harness: Harness) -> Non
         await harness.deliver()
 
     data = await harness.outcome()
-    assert (data["requestId"], data["status"]) == (f"msg-{message_id}", "expired")
-    assert harness.seen() == []
+    assert (f"msg-{message_id}", "expired") == (data["requestId"], data["status"])
+    assert [] == harness.seen()
 
 
 async def test_a_cloud_event_has_an_id(harness: Harness) -> None:
@@ -127,4 +127,4 @@ async def test_a_cloud_event_has_an_id(harness: Harness) -> None:
     await harness.send(json.dumps(event))
     await harness.deliver()
 
-    assert (await harness.outcome())["status"] == "canceled"
+    assert "canceled" == (await harness.outcome())["status"]

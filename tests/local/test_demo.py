@@ -35,7 +35,7 @@ def test_all_but_one_message_are_base64() -> None:
     plain = [scenario for scenario in SCENARIOS if scenario.text.startswith("{")]
     others = [scenario for scenario in SCENARIOS if scenario not in plain]
 
-    assert len(plain) == 1
+    assert 1 == len(plain)
     for scenario in others:
         assert isinstance(json.loads(base64.b64decode(scenario.text, validate=True)), dict)
 
@@ -46,7 +46,7 @@ def test_what_ended_as_expected_differs_in_nothing() -> None:
     progress = _progress(Expect("failed", "OperationFailed", polls=2), posts=1, event=event)
 
     assert progress.ended
-    assert progress.differences() == []
+    assert [] == progress.differences()
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_an_invalid_message_ends_when_its_text_is_kept() -> None:
     assert not progress.ended
     progress.kept = True
     assert progress.ended
-    assert progress.differences() == []
+    assert [] == progress.differences()
 
 
 def test_an_outcome_is_a_line_and_its_error_another() -> None:
@@ -82,5 +82,5 @@ def test_an_outcome_is_a_line_and_its_error_another() -> None:
 
     first, second = describe(event).splitlines()
 
-    assert first.split() == ["failed", "contoso/vm", "http=202", "posts=1"]
-    assert second.strip() == "X: [red]"
+    assert ["failed", "contoso/vm", "http=202", "posts=1"] == first.split()
+    assert "X: [red]" == second.strip()

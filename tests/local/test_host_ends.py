@@ -137,7 +137,7 @@ async def test_the_third_death_ends_the_host(place: Place) -> None:
             await asyncio.wait_for(running, 60)
 
     assert ended.group_contains(WorkerGivenUpError)
-    assert sorted(await peek(place.queue)) == ["bystander forever", "die"]
+    assert ["bystander forever", "die"] == sorted(await peek(place.queue))
 
 
 def host_process(place: Place, **environment: str) -> ChildProcess:
@@ -160,8 +160,8 @@ async def test_a_host_without_a_worker_ends_with_exit_code_0(place: Place) -> No
         host.kill()
 
     log = host.log_path.read_text()
-    assert code == 0
-    assert log.count("worker.died") == 3
+    assert 0 == code
+    assert 3 == log.count("worker.died")
     assert "host.given_up" in log
 
 
@@ -178,7 +178,7 @@ async def test_a_host_without_its_storage_ends_with_exit_code_1(place: Place) ->
         url = server.url
 
     log = host.log_path.read_text()
-    assert code == 1
+    assert 1 == code
     assert "host.storage_lost" in log
     assert not [text for text in (url, "Traceback") if text in log]
 
@@ -197,8 +197,8 @@ async def test_the_worker_of_a_killed_host_finishes_what_it_runs(place: Place) -
     finally:
         host.kill()
 
-    assert seen(place.directory) == ["began wait 1", "done wait"]
-    assert await length(place.queue) == 1
+    assert ["began wait 1", "done wait"] == seen(place.directory)
+    assert 1 == await length(place.queue)
 
 
 async def test_a_stop_kills_what_takes_longer(place: Place) -> None:
@@ -207,8 +207,8 @@ async def test_a_stop_kills_what_takes_longer(place: Place) -> None:
         await place.queue.send_message("endless")
         await place.noted("began endless 1")
 
-    assert seen(place.directory) == ["began endless 1"]
-    assert (await length(place.queue), await peek(place.queue)) == (1, [])
+    assert ["began endless 1"] == seen(place.directory)
+    assert (1, []) == (await length(place.queue), await peek(place.queue))
 
 
 def _refusal() -> web.Response:
@@ -290,7 +290,7 @@ async def test_a_storage_that_refuses_the_host_ends_it_at_once(queue_name: str) 
         with pytest.raises(StorageLostError, match=queue_name):
             await asyncio.wait_for(running, 30)
 
-    assert asked == ["GET"]
+    assert ["GET"] == asked
 
 
 async def test_an_ailing_storage_is_waited_for_unless_a_message_is_done_meanwhile(

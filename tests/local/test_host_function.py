@@ -19,11 +19,11 @@ async def test_an_async_function_runs_on_the_loop_and_a_sync_one_beside_it() -> 
     threads: list[threading.Thread] = []
 
     async def on_loop(given: func.QueueMessage) -> None:
-        assert given.get_body() == b"input"
+        assert b"input" == given.get_body()
         threads.append(threading.current_thread())
 
     def beside(given: func.QueueMessage) -> None:
-        assert given.get_body() == b"input"
+        assert b"input" == given.get_body()
         threads.append(threading.current_thread())
 
     assert await UserFunction("f", "given", on_loop).invoke(TEXT, METADATA)
@@ -39,7 +39,7 @@ async def test_a_function_that_raises_has_failed(caplog: pytest.LogCaptureFixtur
         raise LookupError("gone")
 
     assert not await UserFunction("f", "_given", broken).invoke(TEXT, METADATA)
-    assert caplog.messages == ["function.failed"]
+    assert ["function.failed"] == caplog.messages
     assert "LookupError: gone" in caplog.text
 
 
@@ -60,7 +60,7 @@ async def test_an_incomplete_connection_is_named(environment: dict[str, str], fa
 async def test_the_well_known_short_form_is_the_emulator() -> None:
     """UseDevelopmentStorage=true means Azurite on its usual port."""
     async with open_queue_service("STORE", {"STORE": "UseDevelopmentStorage=true"}) as service:
-        assert service.url == "http://127.0.0.1:10001/devstoreaccount1/"
+        assert "http://127.0.0.1:10001/devstoreaccount1/" == service.url
 
 
 async def test_the_identity_based_form_opens_without_a_key() -> None:
@@ -72,7 +72,7 @@ async def test_the_identity_based_form_opens_without_a_key() -> None:
     }
 
     async with open_queue_service("STORE", environment) as service:
-        assert service.url == "https://store.queue.core.windows.net/"
+        assert "https://store.queue.core.windows.net/" == service.url
 
 
 def test_a_log_record_is_one_line_with_its_fields() -> None:

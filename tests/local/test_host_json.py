@@ -54,7 +54,7 @@ def test_every_key_is_read() -> None:
 
 def test_new_batch_threshold_follows_the_batch_size() -> None:
     """Half a batch left is when the next one is fetched, unless it says otherwise."""
-    assert _parse(batchSize=32).new_batch_threshold == 16
+    assert 16 == _parse(batchSize=32).new_batch_threshold
 
 
 @pytest.mark.parametrize(

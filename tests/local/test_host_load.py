@@ -59,16 +59,16 @@ async def test_batches_are_fetched_down_to_the_threshold(
             gates[opened].set()
             await left(11 - opened)
 
-    assert running[:8] == [0, 1, 2, 3, 2, 1, 2, 3]
-    assert max(running) == 4
-    assert len(gates) == 12
+    assert [0, 1, 2, 3, 2, 1, 2, 3] == running[:8]
+    assert 4 == max(running)
+    assert 12 == len(gates)
 
 
 def test_the_apps_own_limits_make_24_at_once() -> None:
     """16 are fetched when 8 are left."""
     queues = HostJson.load(ROOT / "host.json").queues
 
-    assert queues.batch_size + queues.new_batch_threshold == 24
+    assert 24 == queues.batch_size + queues.new_batch_threshold
 
 
 async def test_a_message_whose_hosts_died_too_often_is_given_up_uncalled(
@@ -91,8 +91,8 @@ async def test_a_message_whose_hosts_died_too_often_is_given_up_uncalled(
 
     await serve_until(storage, queue_name, work, until=gone)
 
-    assert calls == 0
-    assert await peek(poison) == ["deadly"]
+    assert 0 == calls
+    assert ["deadly"] == await peek(poison)
 
 
 async def test_after_the_last_try_a_message_is_given_up_at_once(
@@ -110,7 +110,7 @@ async def test_after_the_last_try_a_message_is_given_up_at_once(
     options = replace(OPTIONS, max_dequeue_count=1, visibility_timeout=timedelta(minutes=10))
     await serve_until(storage, queue_name, work, until=gone, options=options)
 
-    assert await peek(poison) == ["bad"]
+    assert ["bad"] == await peek(poison)
 
 
 async def test_a_message_with_undecodable_metadata_is_tried_and_given_up_uncalled(
@@ -130,8 +130,8 @@ async def test_a_message_with_undecodable_metadata_is_tried_and_given_up_uncalle
 
     await serve_until(storage, queue_name, work, until=gone)
 
-    assert calls == 0
-    assert await peek(poison) == [text]
+    assert 0 == calls
+    assert [text] == await peek(poison)
 
 
 async def test_stopping_lets_a_running_function_finish(
@@ -150,7 +150,7 @@ async def test_stopping_lets_a_running_function_finish(
         asyncio.get_running_loop().call_soon(finish.set)
 
     assert running.done()
-    assert await length(queue) == 0
+    assert 0 == await length(queue)
 
 
 async def test_while_it_stops_it_goes_on_fetching(
@@ -180,7 +180,7 @@ async def test_while_it_stops_it_goes_on_fetching(
         sending = asyncio.create_task(send_when_stopping())
 
     await sending
-    assert await length(queue) == 0
+    assert 0 == await length(queue)
 
 
 async def test_stopping_cuts_what_takes_too_long(
@@ -198,5 +198,5 @@ async def test_stopping_cuts_what_takes_too_long(
     async with listening(storage, queue_name, work, timing=timing):
         await started.wait()
 
-    assert await length(queue) == 1
-    assert await peek(queue) == []
+    assert 1 == await length(queue)
+    assert [] == await peek(queue)

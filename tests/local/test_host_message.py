@@ -74,7 +74,7 @@ def test_a_json_messages_properties_replace_metadata_of_the_same_name(
 @pytest.mark.parametrize("body", ['{"id": null}', '{"id": ["mine"]}', '[{"id": "mine"}]', '"id"'])
 def test_nulls_arrays_and_what_is_not_an_object_replace_nothing(body: str) -> None:
     """Only properties with a value, of a message that is one JSON object."""
-    assert _plain(trigger_metadata(body, make_message()))["Id"] == ("string", "queue-id")
+    assert ("string", "queue-id") == _plain(trigger_metadata(body, make_message()))["Id"]
 
 
 @pytest.mark.parametrize(
@@ -87,13 +87,13 @@ def test_nulls_arrays_and_what_is_not_an_object_replace_nothing(body: str) -> No
 )
 def test_a_property_without_a_text_keeps_all_others_from_replacing(body: str) -> None:
     """What the host cannot turn into a text ends its whole attempt."""
-    assert _plain(trigger_metadata(body, make_message()))["DequeueCount"] == ("json", "2")
+    assert ("json", "2") == _plain(trigger_metadata(body, make_message()))["DequeueCount"]
 
 
 @pytest.mark.parametrize("text", ["Z29vZA==", " Z29v\r\nZA== "])
 def test_base64_may_be_broken_into_lines(text: str) -> None:
     """White space in base64 means nothing to the real host."""
-    assert decoded(text, "base64") == "good"
+    assert "good" == decoded(text, "base64")
 
 
 @pytest.mark.parametrize("text", ["good!", "Z29vZ", "{}", "/w=="])
@@ -105,7 +105,7 @@ def test_what_is_no_base64_text_is_told_apart(text: str) -> None:
 
 def test_without_an_encoding_every_text_is_itself() -> None:
     """Nothing is decoded, and nothing is refused."""
-    assert decoded(" Z29vZA==", "none") == " Z29vZA=="
+    assert " Z29vZA==" == decoded(" Z29vZA==", "none")
 
 
 @pytest.mark.parametrize("name", ["dequeueCount", "insertionTime"])

@@ -31,9 +31,9 @@ async def test_a_message_that_was_handled_is_deleted(
     await serve_until(storage, queue_name, work, until=gone)
 
     (message,) = seen
-    assert message.get_body().decode() == 'plain <text> "as is"'
+    assert 'plain <text> "as is"' == message.get_body().decode()
     assert sent.id == message.id
-    assert message.dequeue_count == 1
+    assert 1 == message.dequeue_count
     assert sent.inserted_on == message.insertion_time
 
 
@@ -54,8 +54,8 @@ async def test_a_message_that_fails_too_often_goes_to_the_poison_queue(
     await serve_until(storage, queue_name, work, until=gone)
 
     (kept,) = await poison.peek_messages()
-    assert counts == [1, 2]
-    assert kept.content == "{bad} <é>"
+    assert [1, 2] == counts
+    assert "{bad} <é>" == kept.content
     assert sent.id != kept.id
     assert kept.expires_on is not None
     assert kept.inserted_on is not None
@@ -82,7 +82,7 @@ async def test_a_message_that_failed_stays_hidden_for_the_visibility_timeout(
 
     # The service keeps time in whole seconds.
     assert times[1] - times[0] >= 1.0
-    assert await length(queue) == 0
+    assert 0 == await length(queue)
 
 
 async def test_base64_reaches_the_function_decoded(
@@ -102,8 +102,8 @@ async def test_base64_reaches_the_function_decoded(
     options = replace(OPTIONS, message_encoding="base64")
     await serve_until(storage, queue_name, work, until=gone, options=options)
 
-    assert bodies == [b"good"]
-    assert await peek(poison) == ["not base64!"]
+    assert [b"good"] == bodies
+    assert ["not base64!"] == await peek(poison)
 
 
 async def test_a_long_run_keeps_its_message_hidden(
@@ -145,7 +145,7 @@ async def test_the_latest_receipt_is_good_after_renewals(queue: QueueClient) -> 
         await until(renewed_twice)
 
     await queue.delete_message(message.id, message.pop_receipt)
-    assert await length(queue) == 0
+    assert 0 == await length(queue)
 
 
 async def test_json_properties_replace_metadata_of_the_same_name(
@@ -163,7 +163,7 @@ async def test_json_properties_replace_metadata_of_the_same_name(
 
     await serve_until(storage, queue_name, work, until=called)
 
-    assert seen == [("mine", 9)]
+    assert [("mine", 9)] == seen
 
 
 async def test_a_missing_queue_is_waited_for_and_not_made(
@@ -194,4 +194,4 @@ async def test_a_missing_queue_is_waited_for_and_not_made(
         await queue.send_message("at last")
         await until(delivered)
 
-    assert bodies == [b"at last"]
+    assert [b"at last"] == bodies

@@ -58,7 +58,7 @@ async def _calls(clock: _Clock, schedule: str, *, takes: timedelta, calls: int) 
     async def tick(timer: func.TimerRequest) -> None:
         nonlocal running
         running += 1
-        assert running == 1
+        assert 1 == running
         await asyncio.sleep(0)
         clock.now += takes
         seen.append(timer)
@@ -102,8 +102,8 @@ async def test_less_than_a_minute_has_no_status_and_is_never_late() -> None:
     assert NOON + timedelta(seconds=300) == clock.now
     for request in requests:
         assert not request.past_due
-        assert request.schedule_status == {}
-        assert request.schedule == {"AdjustForDST": True}
+        assert {} == request.schedule_status
+        assert {"AdjustForDST": True} == request.schedule
 
 
 class _Recorder:
@@ -150,7 +150,7 @@ async def test_the_payload_is_that_of_the_real_host(schedule: str, status: objec
         "IsPastDue": False,
     }
     assert expected == json.loads(recorder.data.value)
-    assert recorder.metadata == {"TimerTrigger": Datum("03/02/2026 12:00:00", "string")}
+    assert {"TimerTrigger": Datum("03/02/2026 12:00:00", "string")} == recorder.metadata
 
 
 async def test_a_run_that_outlasts_the_next_one_is_followed_by_one_late_run() -> None:
@@ -191,7 +191,7 @@ async def test_a_failing_run_does_not_end_the_schedule() -> None:
     )
     await asyncio.wait_for(listener.run(stop), 5)
 
-    assert calls == 2
+    assert 2 == calls
 
 
 async def test_stopping_lets_a_run_finish_and_begins_no_other() -> None:
@@ -221,4 +221,4 @@ async def test_stopping_lets_a_run_finish_and_begins_no_other() -> None:
     finish.set()
     await asyncio.wait_for(running, 5)
 
-    assert ended == 1
+    assert 1 == ended

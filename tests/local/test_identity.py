@@ -42,11 +42,11 @@ async def test_the_real_credential_gets_a_token_the_portal_would_accept(
         token = await credential.get_token(f"{AUDIENCE}/.default")
 
     claims = jwt.decode(token.token, options={"verify_signature": False})
-    assert claims["appid"] == "some-client"
+    assert "some-client" == claims["appid"]
     assert claims["iss"].startswith("https://sts.windows.net/")
     assert token.expires_on == claims["exp"]
     assert identity.verify(token.token, AUDIENCE) is None
-    assert identity.requests == 1
+    assert 1 == identity.requests
 
 
 async def test_without_a_client_id_the_system_assigned_identity_answers(
@@ -56,9 +56,9 @@ async def test_without_a_client_id_the_system_assigned_identity_answers(
     status, reply = await _ask(identity, {"api-version": API_VERSION, "resource": AUDIENCE})
 
     claims = jwt.decode(reply["access_token"], options={"verify_signature": False})
-    assert status == 200
-    assert claims["appid"] == SYSTEM_ASSIGNED
-    assert (reply["resource"], reply["token_type"]) == (AUDIENCE, "Bearer")
+    assert 200 == status
+    assert SYSTEM_ASSIGNED == claims["appid"]
+    assert (AUDIENCE, "Bearer") == (reply["resource"], reply["token_type"])
     assert str(claims["exp"]) == reply["expires_on"]
 
 
@@ -77,7 +77,7 @@ async def test_a_wrong_request_gets_no_token(
     """Another header, another version, no resource or an empty client id: 400."""
     status, reply = await _ask(identity, query, header)
 
-    assert status == 400
+    assert 400 == status
     assert "access_token" not in reply
 
 
@@ -89,7 +89,7 @@ async def test_while_down_it_answers_503(identity: Identity) -> None:
     identity.down = False
     after = await _ask(identity, query)
 
-    assert (during[0], after[0]) == (503, 200)
+    assert (503, 200) == (during[0], after[0])
 
 
 def test_revoked_expired_foreign_and_misdirected_tokens_are_no_good() -> None:

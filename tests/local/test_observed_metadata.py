@@ -35,7 +35,7 @@ def test_the_same_metadata_is_replaced(row: dict[str, Any]) -> None:
         for name, datum in metadata.items()
         if name not in LEFT_OUT and own.get(name) != datum
     }
-    assert row["replaced"] == replaced
+    assert replaced == row["replaced"]
 
 
 @each_row
@@ -51,4 +51,4 @@ def test_the_same_messages_can_be_converted(row: dict[str, Any]) -> None:
     else:
         is_delivered = True
 
-    assert row["delivered"] == is_delivered
+    assert is_delivered == row["delivered"]

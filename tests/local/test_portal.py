@@ -59,10 +59,10 @@ async def test_answers_come_in_sequence_and_the_last_one_repeats(client: _Client
     statuses = [(await client.cancel())[0] for _ in range(3)]
     _, body = await client.cancel()
 
-    assert statuses == [202, 200, 200]
-    assert f'{{"at": "{client.portal.url}"}}' == body
-    assert client.portal.count("cancel", "vm") == 4
-    assert client.portal.count("operation", "vm") == 0
+    assert [202, 200, 200] == statuses
+    assert body == f'{{"at": "{client.portal.url}"}}'
+    assert 4 == client.portal.count("cancel", "vm")
+    assert 0 == client.portal.count("operation", "vm")
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ async def test_every_documented_read_finds_its_offer(client: _Client, path: str,
     status, _ = await client.ask("GET", path)
 
     seen = client.portal.seen[0]
-    assert status == 200
+    assert 200 == status
     assert (kind, "contoso", "vm") == (seen.kind, seen.publisher_id, seen.offer_id)
     assert client.identity.token_id(client.token) == seen.token_jti
     assert "Authorization" not in seen.headers
@@ -112,16 +112,16 @@ async def test_another_body_is_refused(client: _Client, body: object) -> None:
     client.portal.script("vm", Script(cancel=[Answer(200)]))
 
     path = f"{OFFER}/cancel?{VERSION}"
-    assert (await client.ask("POST", path, json=body))[0] == 400
-    assert len(client.portal.refused) == 1
-    assert client.portal.count("cancel", "vm") == 0
+    assert 400 == (await client.ask("POST", path, json=body))[0]
+    assert 1 == len(client.portal.refused)
+    assert 0 == client.portal.count("cancel", "vm")
 
 
 async def test_metadata_may_be_empty(client: _Client) -> None:
     """The addresses are optional."""
     client.portal.script("vm", Script(cancel=[Answer(200)]))
 
-    assert (await client.cancel({"metadata": {}}))[0] == 200
+    assert 200 == (await client.cancel({"metadata": {}}))[0]
 
 
 @pytest.mark.parametrize(
@@ -144,8 +144,8 @@ async def test_another_call_is_refused(
     status, _ = await client.ask(method, path, json=BODY if method == "POST" else None)
 
     assert expected == status
-    assert len(client.portal.refused) == 1
-    assert client.portal.seen == []
+    assert 1 == len(client.portal.refused)
+    assert [] == client.portal.seen
 
 
 async def test_another_content_type_is_refused(client: _Client) -> None:
@@ -153,7 +153,7 @@ async def test_another_content_type_is_refused(client: _Client) -> None:
     headers = {"Authorization": f"Bearer {client.token}", "Content-Type": "text/plain"}
 
     path = f"{OFFER}/cancel?{VERSION}"
-    assert (await client.ask("POST", path, data='{"metadata":{}}', headers=headers))[0] == 400
+    assert 400 == (await client.ask("POST", path, data='{"metadata":{}}', headers=headers))[0]
 
 
 async def test_without_a_good_token_it_answers_401(client: _Client) -> None:
@@ -167,7 +167,7 @@ async def test_without_a_good_token_it_answers_401(client: _Client) -> None:
     revoked, _ = await client.cancel()
 
     assert [none, made_up, revoked] == [401, 401, 401]
-    assert len(client.portal.refused) == 3
+    assert 3 == len(client.portal.refused)
 
 
 @pytest.mark.parametrize(
@@ -206,4 +206,4 @@ async def test_a_trickling_answer_arrives_whole(client: _Client) -> None:
     answer = Answer(200, "[1,2]", delay_seconds=0.001, fault=Fault.TRICKLE)
     client.portal.script("vm", Script(cancel=[answer]))
 
-    assert await client.cancel() == (200, "[1,2]")
+    assert (200, "[1,2]") == await client.cancel()

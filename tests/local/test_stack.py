@@ -85,7 +85,7 @@ async def test_the_app_runs_on_the_stack(
 
     assert expected in stack.log_path.read_text()
     assert managed_identity == (asked > 0)
-    assert stack.host.returncode == 0
+    assert 0 == stack.host.returncode
 
 
 async def test_a_host_that_does_not_start_shows_why(app_directory: Path) -> None:
@@ -176,7 +176,7 @@ async def test_children_do_not_survive_a_killed_parent(app_directory: Path) -> N
     async def gone() -> bool:
         return not any(_alive(pid) for pid in pids)
 
-    assert len(pids) == 2
+    assert 2 == len(pids)
     await _until(gone)
 
 
@@ -194,7 +194,7 @@ async def test_azurite_restarts_on_its_ports_with_its_data(tmp_path: Path) -> No
             (message,) = await queue.peek_messages()
 
         assert before == azurite.connection_string
-        assert message.content == "still here"
+        assert "still here" == message.content
 
 
 @pytest.mark.parametrize("field", Settings.model_fields.values(), ids=lambda field: field.alias)

@@ -280,7 +280,7 @@ def test_all_that_an_error_says(body: object, expected: Error) -> None:
 def test_hostile_details(body: object) -> None:
     """However deep and wide the details are, the message is found and bounded."""
     error = error_of(answer(400, {"error": {"code": "Bad", "message": "No.", "details": body}}))
-    assert error.code == "Bad"
+    assert "Bad" == error.code
     assert error.message.startswith("No.")
 
 

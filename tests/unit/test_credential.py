@@ -107,7 +107,7 @@ async def _token(credential: SteadyCredential, scope: str = SCOPE, **options: An
 )
 async def test_cache(credential: SteadyCredential, clock: Clock, age: float, expected: str) -> None:
     """A token is kept, and refreshed before it expires."""
-    assert await _token(credential) == "token-1"
+    assert "token-1" == await _token(credential)
     clock.now += age
     await _token(credential)
     await _settled()
@@ -116,9 +116,9 @@ async def test_cache(credential: SteadyCredential, clock: Clock, age: float, exp
 
 async def test_scopes_apart(credential: SteadyCredential) -> None:
     """Each scope has its own token."""
-    assert await _token(credential) == "token-1"
-    assert await _token(credential, OTHER_SCOPE) == "token-2"
-    assert await _token(credential) == "token-1"
+    assert "token-1" == await _token(credential)
+    assert "token-2" == await _token(credential, OTHER_SCOPE)
+    assert "token-1" == await _token(credential)
 
 
 async def test_one_refresh_at_a_time(credential: SteadyCredential, source: Source) -> None:
@@ -140,12 +140,12 @@ async def test_nobody_waits_for_an_early_refresh(
     source.gate.clear()
     for wait in (0, 31, 31):
         clock.now += wait
-        assert await _token(credential) == "token-1"
+        assert "token-1" == await _token(credential)
         await _settled()
     assert 2 == len(source.asked)
     source.gate.set()
     await _settled()
-    assert await _token(credential) == "token-2"
+    assert "token-2" == await _token(credential)
 
 
 async def test_close_ends_a_refresh(
@@ -189,7 +189,7 @@ async def test_early_tries_are_apart(
     asked = []
     for wait in (0, 0, 29.9, 0.1, 0):
         clock.now += wait
-        assert await _token(credential) == "token-1"
+        assert "token-1" == await _token(credential)
         await _settled()
         asked.append(len(source.asked))
     assert [2, 2, 2, 3, 3] == asked
@@ -203,8 +203,8 @@ async def test_after_an_outage(credential: SteadyCredential, source: Source, clo
     with pytest.raises(TokenUnavailableError):
         await _token(credential)
     source.fault = None
-    assert await _token(credential) == "token-3"
-    assert await _token(credential) == "token-3"
+    assert "token-3" == await _token(credential)
+    assert "token-3" == await _token(credential)
 
 
 @pytest.mark.parametrize(
@@ -230,9 +230,9 @@ async def test_unavailable(
 async def test_renew(credential: SteadyCredential, source: Source) -> None:
     """A rejected token is replaced by a fresh one, past the source's own cache."""
     rejected = await credential.get_token(SCOPE)
-    assert (await credential.renew(SCOPE, rejected=rejected)).token == "token-2"
+    assert "token-2" == (await credential.renew(SCOPE, rejected=rejected)).token
     assert [((SCOPE,), None), ((SCOPE,), "{}")] == source.asked
-    assert await _token(credential) == "token-2"
+    assert "token-2" == await _token(credential)
 
 
 async def test_renew_once_for_all(credential: SteadyCredential, source: Source) -> None:
@@ -248,7 +248,7 @@ async def test_renew_fails(credential: SteadyCredential, source: Source) -> None
     source.fault = ServiceRequestError("down")
     with pytest.raises(TokenUnavailableError):
         await credential.renew(SCOPE, rejected=rejected)
-    assert await _token(credential) == "token-1"
+    assert "token-1" == await _token(credential)
 
 
 @pytest.mark.parametrize("has_token", [True, False])
@@ -257,7 +257,7 @@ async def test_claims(credential: SteadyCredential, source: Source, has_token: b
     if has_token:
         await _token(credential)
     fresh = await _token(credential, claims='{"access_token":{}}')
-    assert f"token-{len(source.asked)}" == fresh
+    assert fresh == f"token-{len(source.asked)}"
     assert ((SCOPE,), "{}") == source.asked[-1]
 
 
@@ -301,7 +301,7 @@ async def test_a_failure_is_not_kept(credential: SteadyCredential, source: Sourc
 
     source.fault = None
 
-    assert await _token(credential) == "token-2"
+    assert "token-2" == await _token(credential)
 
 
 async def test_one_who_leaves_does_not_end_a_flight(
@@ -360,7 +360,7 @@ async def test_a_failed_renewal_is_shared_and_not_kept(
 
     source.fault = None
 
-    assert (await credential.renew(SCOPE, rejected=rejected)).token == "token-3"
+    assert "token-3" == (await credential.renew(SCOPE, rejected=rejected)).token
 
 
 async def test_a_renewal_waits_for_a_flight(

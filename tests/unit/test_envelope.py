@@ -306,4 +306,4 @@ def test_secrets_are_masked(secret: str) -> None:
     errors = [str(error) for text in texts for error in open_message(text).errors]
 
     assert len(errors) >= len(texts)
-    assert [error for error in errors if secret[8:] in error] == []
+    assert [] == [error for error in errors if secret[8:] in error]

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from azure.functions.queue import QueueMessage
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cancel_trigger.message import Message
@@ -31,6 +31,8 @@ RUNS = 3  # the fastest counts: other processes only ever make one slower
 
 shapes = pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
 forms_of_text = pytest.mark.parametrize("form", [str, in_base64], ids=["plain", "base64"])
+
+pytestmark = pytest.mark.slow
 
 
 def _handled(body: str) -> CancelRequest | InvalidRequest:
@@ -130,7 +132,6 @@ def test_time(shape: Callable[[int], str], form: Callable[[str], str]) -> None:
     head=st.sampled_from(["{", "[", "{a:[", '{"publisherId":"', '{"notificationEmails":"', ""]),
     tail=st.sampled_from(["}", "]", '"}', ""]),
 )
-@settings(max_examples=60, deadline=None)
 def test_any_repetition(parts: list[str], head: str, tail: str) -> None:
     """Whatever is repeated, 64 KiB of it take less than 50 ms."""
     part = "".join(parts)

@@ -4,6 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 BINDINGS = {"cancel_trigger.function", "poll_timer.function"}  # they name the queue, the schedule
 PACKAGES = ("offer_cancellation", "cancel_trigger", "poll_timer", "ops")

@@ -245,8 +245,8 @@ def test_ending() -> None:
     """The request ends `failed`, code `UntrustedLocation`, the location kept for reading."""
     error = Error("UntrustedLocation", f"the location is not followed: {NOT_THE_ORIGIN}")
     untrusted = Untrusted("https://evil.com/", NOT_THE_ORIGIN)
-    assert untrusted.ending(202) == Ending(Status.FAILED, error, 202, location="https://evil.com/")
-    assert untrusted.ending() == Ending(Status.FAILED, error, None, location="https://evil.com/")
+    assert Ending(Status.FAILED, error, 202, location="https://evil.com/") == untrusted.ending(202)
+    assert Ending(Status.FAILED, error, None, location="https://evil.com/") == untrusted.ending()
 
 
 def test_ending_of_a_long_one() -> None:
@@ -257,7 +257,7 @@ def test_ending_of_a_long_one() -> None:
 def test_ending_without_secrets() -> None:
     """A location that is kept for reading is kept without its signature."""
     location = Untrusted("https://evil.com/?sig=abc&x=1", NOT_THE_ORIGIN).ending().location
-    assert location == "https://evil.com/?sig=***&x=1"
+    assert "https://evil.com/?sig=***&x=1" == location
 
 
 @pytest.mark.parametrize(

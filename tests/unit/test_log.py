@@ -117,4 +117,4 @@ def test_other_loggers_are_left_alone(caplog: pytest.LogCaptureFixture) -> None:
 
     assert factory is logging.getLogRecordFactory()
     assert ("jane@contoso.com",) == caplog.records[0].args
-    assert logging.makeLogRecord({"name": "azure"}).name == "azure"
+    assert "azure" == logging.makeLogRecord({"name": "azure"}).name

@@ -80,7 +80,7 @@ def test_plain_status_is_stable(raw: str) -> None:
 )
 def test_operation_of(body: object) -> None:
     """An operation is an object with a `status`, or an array whose first element is one."""
-    assert operation_of(body) == RUNNING
+    assert RUNNING == operation_of(body)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_listed(body: object, expected: list[Operation] | None) -> None:
 )
 def test_id(given_id: object, expected: str | None) -> None:
     """An id that could lead a path astray is none."""
-    assert operation_of({"status": "a", "id": given_id}) == Operation("a", expected)
+    assert Operation("a", expected) == operation_of({"status": "a", "id": given_id})
 
 
 @pytest.mark.parametrize(
@@ -248,7 +248,7 @@ def test_reading_never_raises(body: object) -> None:
 def test_changed_at() -> None:
     """`changedTime` is read as `createdDateTime` is."""
     found = operation_of({"status": "a", "changedTime": "2030-01-31T12:59:30+01:00"})
-    assert Operation("a", changed_at=datetime(2030, 1, 31, 11, 59, 30, tzinfo=UTC)) == found
+    assert found == Operation("a", changed_at=datetime(2030, 1, 31, 11, 59, 30, tzinfo=UTC))
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def _event(found: bytes) -> dict[str, Any]:
 
 def test_full_event() -> None:
     """An outcome holds everything the contract names, times in RFC 3339 with milliseconds."""
-    assert _event(of_record(CANCELED, SOURCE)) == {
+    assert {
         "specversion": "1.0",
         "type": "OfferCancellation.Canceled",
         "source": SOURCE,
@@ -86,13 +86,13 @@ def test_full_event() -> None:
             "correlationId": "release 7",
             "traceparent": TRACE,
         },
-    }
+    } == _event(of_record(CANCELED, SOURCE))
 
 
 def test_least_event() -> None:
     """Fields that have no value are left out; counts of nought are values."""
     expired = transitions.expired(record(status=Status.DEFERRED, deadline=NOW), NOW)
-    assert _event(of_record(expired, SOURCE))["data"] == {
+    assert {
         "requestId": "nightly",
         "publisherId": "contoso",
         "offerId": "contoso-offer",
@@ -103,7 +103,7 @@ def test_least_event() -> None:
         "requestedAt": "2030-01-31T11:59:50.250Z",
         "finishedAt": "2030-01-31T12:00:00.250Z",
         "durationSeconds": 10.0,
-    }
+    } == _event(of_record(expired, SOURCE))["data"]
 
 
 @pytest.mark.parametrize(
@@ -168,8 +168,8 @@ def test_subject_of_a_refusal() -> None:
     """A refused message with a valid publisher and offer names them in the subject."""
     refusal = replace(REFUSAL, offer_id="contoso-offer", status=Status.FAILED)
     event = _event(of_refusal(refusal, SOURCE, NOW))
-    assert event["subject"] == "publishers/contoso/offers/contoso-offer"
-    assert event["type"] == "OfferCancellation.Failed"
+    assert "publishers/contoso/offers/contoso-offer" == event["subject"]
+    assert "OfferCancellation.Failed" == event["type"]
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_repeats() -> None:
 def test_source_of_the_claimer() -> None:
     """A second app on the same storage repeats an event under the first one's name."""
     event = _event(of_record(replace(CANCELED, source="/offer-cancellation/first"), SOURCE))
-    assert event["source"] == "/offer-cancellation/first"
+    assert "/offer-cancellation/first" == event["source"]
 
 
 def test_a_reused_id_after_a_purge() -> None:
@@ -217,7 +217,7 @@ def test_a_reused_id_after_a_purge() -> None:
 def test_duration_is_never_negative() -> None:
     """Storage's clock may be ahead of the app's."""
     early = replace(CANCELED, requested_at=seconds(99))
-    assert _event(of_record(early, SOURCE))["data"]["durationSeconds"] == 0
+    assert 0 == _event(of_record(early, SOURCE))["data"]["durationSeconds"]
 
 
 def test_read_by_others() -> None:
@@ -262,7 +262,7 @@ def test_texts_that_fit_are_whole() -> None:
     """As long as all of it fits, nothing is cut."""
     found = of_record(_worst(Error("Bad", "x" * 6000)), SOURCE)
     assert len(found) < SIZE_LIMIT
-    assert _event(found)["data"]["error"]["message"] == "x" * 6000
+    assert "x" * 6000 == _event(found)["data"]["error"]["message"]
 
 
 def test_long_refusal_is_cut() -> None:
@@ -283,7 +283,7 @@ def test_every_error_fits(code: str, message: str) -> None:
     found = of_record(final, SOURCE)
     assert len(found) < SIZE_LIMIT
     assert found.isascii()
-    assert _event(found)["data"]["finishedAt"] == "2030-01-31T12:00:00.250Z"
+    assert "2030-01-31T12:00:00.250Z" == _event(found)["data"]["finishedAt"]
 
 
 class Sink:
@@ -318,7 +318,7 @@ async def test_report(caplog: pytest.LogCaptureFixture) -> None:
     [sent] = sink.sent
     assert of_record(expired, "/offer-cancellation/contoso-cancel") == base64.b64decode(sent)
     [logged] = caplog.records
-    assert _logged(logged) == {
+    assert {
         "requestId": "nightly",
         "offerId": "contoso-offer",
         "correlationId": "release 7",
@@ -329,8 +329,8 @@ async def test_report(caplog: pytest.LogCaptureFixture) -> None:
         "attempts": 1,
         "polls": 3,
         "httpStatus": 202,
-    }
-    assert logged.getMessage() == "outcome.sent"
+    } == _logged(logged)
+    assert "outcome.sent" == logged.getMessage()
 
 
 async def test_refuse(caplog: pytest.LogCaptureFixture) -> None:
@@ -343,7 +343,7 @@ async def test_refuse(caplog: pytest.LogCaptureFixture) -> None:
     [sent] = sink.sent
     assert of_refusal(refusal, SOURCE, NOW) == base64.b64decode(sent)
     [logged] = caplog.records
-    assert _logged(logged) == {
+    assert {
         "requestId": "msg-m1",
         "offerId": "contoso-offer",
         "correlationId": "release 7",
@@ -351,7 +351,7 @@ async def test_refuse(caplog: pytest.LogCaptureFixture) -> None:
         "publisherId": "contoso",
         "status": "rejected",
         "code": "InvalidRequest",
-    }
-    assert logged.getMessage() == "outcome.sent"
+    } == _logged(logged)
+    assert "outcome.sent" == logged.getMessage()
     await outcomes.close()
     assert sink.is_closed

@@ -39,7 +39,7 @@ def test_full_message() -> None:
         correlation_id="release 7",
         traceparent=TRACE,
     )
-    assert json.loads(message_of(full)) == {
+    assert {
         "publisherId": "contoso",
         "offerId": "contoso-offer",
         "requestId": "nightly",
@@ -48,17 +48,17 @@ def test_full_message() -> None:
         "operationId": GUID,
         "correlationId": "release 7",
         "traceparent": TRACE,
-    }
+    } == json.loads(message_of(full))
 
 
 def test_least_message() -> None:
     """What the request did not have, its message has not: a null would be a fault."""
-    assert json.loads(message_of(record())) == {
+    assert {
         "publisherId": "contoso",
         "offerId": "contoso-offer",
         "requestId": "nightly",
         "expiresAt": "2030-01-31T13:00:00.250Z",
-    }
+    } == json.loads(message_of(record()))
 
 
 @given(before=deferred)
@@ -92,7 +92,7 @@ def test_every_field_survives(fields: dict[str, Any], deadline: datetime) -> Non
 
     after = parse(message_of(held), "another")
 
-    assert before.model_copy(update={"expires_at": held.deadline}) == after
+    assert after == before.model_copy(update={"expires_at": held.deadline})
 
 
 def _request(**fields: str) -> CancelRequest:

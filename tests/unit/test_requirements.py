@@ -9,6 +9,9 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+pytestmark = pytest.mark.slow
+
+
 ROOT = Path(__file__).parents[2]
 DEPLOYED = "requirements.txt"
 GUARD = "only-python-3-13"

@@ -52,7 +52,7 @@ def _faults(environment: dict[str, str]) -> list[str]:
     with pytest.raises(SettingsError) as caught:
         load(environment)
     head, *faults = str(caught.value).splitlines()
-    assert head == "wrong settings:"
+    assert "wrong settings:" == head
     return faults
 
 

@@ -3,6 +3,11 @@
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
+
 LOADED = """
 import os, sys
 os.environ["CANCEL_STORAGE"] = "UseDevelopmentStorage=true"

@@ -45,7 +45,7 @@ async def test_no_pause_at_first() -> None:
     """Nothing waits before a 429 came."""
     throttle = _throttle(Clock())
     assert throttle.paused_until() is None
-    assert await _go_through(throttle, 100) == 100
+    assert 100 == await _go_through(throttle, 100)
 
 
 async def test_pause() -> None:
@@ -119,7 +119,7 @@ async def test_no_answer_says_nothing() -> None:
     clock.now = seconds(60)
     await throttle.enter()
     assert await throttle.leave(refused=None) is None
-    assert await _go_through_and_return(throttle) == 1
+    assert 1 == await _go_through_and_return(throttle)
 
 
 async def test_a_late_good_answer() -> None:
@@ -153,7 +153,7 @@ async def test_unlimited() -> None:
     for _ in range(20):
         await throttle.enter()
         await throttle.leave(refused=False)
-    assert await _go_through_and_return(throttle) == 50
+    assert 50 == await _go_through_and_return(throttle)
     assert UNLIMITED == throttle._limit
 
 

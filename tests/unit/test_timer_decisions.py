@@ -285,7 +285,7 @@ def test_list_refused(http_status: int) -> None:
     assert isinstance(found, Pending)
     assert NOW == found.observation.refused_since
     ended = _after(reply, replace(LISTED, refused_since=seconds(-600)))
-    assert Ending(Status.FAILED, error_of(answer(http_status)), http_status) == ended
+    assert ended == Ending(Status.FAILED, error_of(answer(http_status)), http_status)
 
 
 def test_list_unanswered() -> None:
@@ -310,6 +310,6 @@ def test_any_answer(
         ACCEPTED if has_location else replace(LISTED, operation_id=GUID),
     )
     if isinstance(found, Pending):
-        assert found.polls == 1
+        assert 1 == found.polls
     else:
-        assert (found.status, http_status // 100) == (Status.CANCELED, 2)
+        assert (Status.CANCELED, 2) == (found.status, http_status // 100)

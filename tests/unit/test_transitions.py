@@ -168,9 +168,9 @@ def test_an_answer_ends_a_row_of_deaths() -> None:
     """A claimer that wrote its result was alive."""
     before = record(deaths=3)
 
-    assert transitions.deferred(before, seconds(30)).deaths == 0
-    assert transitions.accepted(before, NOW, seconds(15), 202, None).deaths == 0
-    assert transitions.released(before, NOW, LEASE, uncertain=False).deaths == 3
+    assert 0 == transitions.deferred(before, seconds(30)).deaths
+    assert 0 == transitions.accepted(before, NOW, seconds(15), 202, None).deaths
+    assert 3 == transitions.released(before, NOW, LEASE, uncertain=False).deaths
 
 
 def test_the_first_uncertain_attempt_is_remembered() -> None:
@@ -274,7 +274,7 @@ def test_put_back(before: Record, now: datetime, expected: datetime) -> None:
     """Put back on the queue, a request's due row moves on, and nothing else changes."""
     moved = transitions.put_back(before, now, LEASE, jitter=lambda: 0.0)
 
-    assert replace(before, due_at=expected) == moved
+    assert moved == replace(before, due_at=expected)
 
 
 @pytest.mark.parametrize(("deaths", "leases"), [(0, 1), (1, 2), (3, 4)])
@@ -320,7 +320,7 @@ def test_finished_is_bounded() -> None:
         record(), NOW, Ending(Status.REJECTED, Error(long, long), 400, long, long)
     )
     cut = (after.error_code, after.error_message, after.operation_status, after.location)
-    assert tuple("x" * (most - 1) + "…" for most in (128, 6000, 128, 4096)) == cut
+    assert cut == tuple("x" * (most - 1) + "…" for most in (128, 6000, 128, 4096))
 
 
 def test_error_without_message() -> None:
@@ -380,7 +380,7 @@ def test_owed(since: float, wait: float) -> None:
 
     moved = transitions.owed(final, seconds(since))
 
-    assert replace(final, due_at=seconds(since + wait)) == moved
+    assert moved == replace(final, due_at=seconds(since + wait))
 
 
 def test_rerun() -> None:

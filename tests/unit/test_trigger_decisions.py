@@ -217,7 +217,7 @@ def test_post_accepted_with_retry_after(location: str) -> None:
     """A 202's Retry-After says when the first poll may be, with a location or without."""
     found = _post(answer(202, location=location, retry_after="60"))
     assert isinstance(found, Accept)
-    assert found.retry_after == 60
+    assert 60 == found.retry_after
 
 
 def test_post_untrusted_location() -> None:
@@ -329,13 +329,13 @@ def test_any_answer(status: int, body: bytes | None, location: str, is_uncertain
 @pytest.mark.parametrize("status", ["running", "Running", "not started", "NotStarted"])
 def test_guard_lets_through(status: str) -> None:
     """Only an operation that runs, or has not started, is cancelled."""
-    assert interpret_guard(answer(200, _described(status)), NOW) == Post()
+    assert Post() == interpret_guard(answer(200, _described(status)), NOW)
 
 
 def test_guard_reads_the_documented_body() -> None:
     """The guard's operation may come as an array of one."""
     reply = Answer(200, body=body_of("operation_running.json"), url=OPERATION_URL)
-    assert interpret_guard(reply, NOW) == Post()
+    assert Post() == interpret_guard(reply, NOW)
 
 
 @pytest.mark.parametrize("status", ["canceled", "Cancelled"])
@@ -404,7 +404,7 @@ def _look(reply: Reply, finding: Finding | None = None) -> Post | Ending | Defer
 
 def test_look_something_runs() -> None:
     """What ran before is still there: posted again."""
-    assert _look(answer(200, []), Finding(Found.ACTIVE, "running")) == Post()
+    assert Post() == _look(answer(200, []), Finding(Found.ACTIVE, "running"))
 
 
 def test_look_canceled() -> None:
@@ -423,7 +423,7 @@ def test_look_not_running(found: Found) -> None:
 @pytest.mark.parametrize("status", [400, 403, 404, 405, 410])
 def test_look_refused(status: int) -> None:
     """When the look itself gets a definitive 4xx, it posts again."""
-    assert _look(answer(status)) == Post()
+    assert Post() == _look(answer(status))
 
 
 @pytest.mark.parametrize("status", [*OUTAGES, 301, 302])

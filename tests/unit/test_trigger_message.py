@@ -24,7 +24,7 @@ def _delivered(
 
 def test_received() -> None:
     """A delivery has an id, a text, its time of insertion, and a count."""
-    assert _delivered() == Message("m1", "{}", NOW, 2)
+    assert Message("m1", "{}", NOW, 2) == _delivered()
 
 
 def test_received_without_metadata() -> None:
