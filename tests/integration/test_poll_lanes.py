@@ -57,7 +57,7 @@ async def test_hanging_polls_hold_up_nothing_else(
     )
     if not has_statuses:
         await _forget_statuses(harness)
-    monkeypatch.setattr(tick_module, "_QUICK_WIDTH", 4)
+    monkeypatch.setattr(tick_module, "_QUICK_WIDTH", 1)  # one poll in that lane would stop it
     monkeypatch.setattr(tick_module, "END_WITHIN", 5)
 
     results = await harness.tick_after(LEASE + 10)

@@ -70,3 +70,11 @@ def test_bounds(bounds: list[float], tries: int, jitter: float) -> None:
     backoff = Backoff(first, limit, lambda: jitter)
     assert first <= backoff.seconds(tries) <= limit
     assert backoff.seconds(tries) <= backoff.seconds(tries + 1)
+
+
+def test_next() -> None:
+    """A pause is followed by a spread, anything else by the wait of so many tries."""
+    backoff = Backoff(15, 300, lambda: 0.5)
+
+    assert backoff.spread(NOW, 1) == backoff.next(NOW, 1, None, NOW)
+    assert backoff.until(NOW, 1, 7.0) == backoff.next(NOW, 1, 7.0)

@@ -75,3 +75,28 @@ def test_keys_fit_the_service(request_id: str, due_at: datetime) -> None:
     assert re.fullmatch("[0-9a-f]", RecordKey.of(request_id).bucket)
     assert re.fullmatch(rf"request-{HEX}", RecordKey.of(request_id).row_key)
     assert re.fullmatch(rf"due-\d{{8}}T\d{{9}}Z-{HEX}", DueRow.at(due_at, request_id).row_key)
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(["abc"], 0), ([], 2), (["a", "b"], 2)])
+def test_command(
+    arguments: list[str],
+    code: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As a command it prints the query for a record, or how it is used."""
+    monkeypatch.setattr("sys.argv", ["keys", *arguments])
+
+    assert code == keys.main()
+
+    query = f"PartitionKey eq 'b' and RowKey eq '{RecordKey.of('abc').row_key}'\n"
+    assert ("" if code else query) == capsys.readouterr().out
+
+
+def test_same_row() -> None:
+    """A row is known by its keys, not by what it says of its record."""
+    row = DueRow.at(NOW, "abc", "accepted")
+
+    assert row.is_same_row(DueRow.at(NOW, "abc"))
+    assert not row.is_same_row(DueRow.at(seconds(1), "abc"))
+    assert not row.is_same_row(None)
