@@ -24,9 +24,14 @@ class Broken:
 
 @contextmanager
 def a_bug_in(harness: Harness, service: str, method: str, times: int = 1) -> Iterator[None]:
-    """During the block the app has this bug."""
+    """During the block the app has this bug; one of `apis` is the first API's."""
     whole = harness.services
-    broken: Any = Broken(getattr(whole, service), method, times)
+    broken: Any
+    if service == "apis":
+        api: Any = Broken(whole.apis.cloud_partner, method, times)
+        broken = replace(whole.apis, cloud_partner=api)
+    else:
+        broken = Broken(getattr(whole, service), method, times)
     harness.services = replace(whole, **{service: broken})
     try:
         yield

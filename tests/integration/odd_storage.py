@@ -37,7 +37,6 @@ class Call(StrEnum):
     INSERT = "insert a record"
     SAVE = "save a record"
     REMOVE = "remove due rows"
-    REPAIR = "restore a due row"
     CREATE_TABLE = "create the table"
     GET_RECORD = "get a record"
     GET_DUE_ROW = "get a due row"
@@ -182,7 +181,7 @@ def _transaction(body: str) -> Call:
         return Call.INSERT
     if any(line.startswith("PUT") and "'request-" in line for line in lines):
         return Call.SAVE
-    return Call.REMOVE if all(line.startswith("DELETE") for line in lines) else Call.REPAIR
+    return Call.REMOVE
 
 
 def _message_call(method: str, path: str) -> Call:
@@ -300,7 +299,7 @@ MESSAGES: dict[str, Oddity] = {
     "no receipt header": _without_header("x-ms-popreceipt"),
 }
 SPECIAL: dict[Call, dict[str, Oddity]] = {
-    **dict.fromkeys((Call.INSERT, Call.SAVE, Call.REMOVE, Call.REPAIR), TRANSACTION),
+    **dict.fromkeys((Call.INSERT, Call.SAVE, Call.REMOVE), TRANSACTION),
     **dict.fromkeys((Call.GET_RECORD, Call.GET_DUE_ROW), ROW),
     Call.QUERY: LIST,
     **dict.fromkeys(

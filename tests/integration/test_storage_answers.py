@@ -92,14 +92,6 @@ async def _remove(odd: Odd, fault: Fault) -> bool:
     return await odd.harness.due_rows(record.request_id) == []
 
 
-async def _repair(odd: Odd, fault: Fault) -> bool:
-    record = await odd.new()
-    await odd.harness.remove_due_rows(record.request_id)
-    odd.session.fault = fault
-    was_missing = await odd.services.ledger.restore_due_row(record)
-    return was_missing and await odd.services.ledger.has_due_row(record)
-
-
 async def _create_table(odd: Odd, fault: Fault) -> bool:
     await odd.harness.table.delete_table()
     return await _insert(odd, fault)
@@ -184,7 +176,6 @@ CALLS: dict[Call, Callable[[Odd, Fault], Awaitable[bool]]] = {
     Call.INSERT: _insert,
     Call.SAVE: _save,
     Call.REMOVE: _remove,
-    Call.REPAIR: _repair,
     Call.CREATE_TABLE: _create_table,
     Call.GET_RECORD: _get_record,
     Call.GET_DUE_ROW: _get_due_row,

@@ -29,7 +29,7 @@ STEP = 400.0  # seconds between two rounds: more than a lease
 PATIENCE = 60  # seconds of a busy machine
 
 # What repairs, and what operators call, is left to the table of single calls.
-RARE = {Call.DELETE_RECORD, Call.REPAIR, Call.GET_DUE_ROW, Call.HIDE}
+RARE = {Call.DELETE_RECORD, Call.GET_DUE_ROW, Call.HIDE}
 CALLS = [call for call in Call if call not in RARE]
 COMPLETED = Answer(200, [{"status": "completed"}])
 RUNNING = {"id": "op-1", "submissionState": "running", "createdDateTime": "2020-01-01T00:00:00Z"}

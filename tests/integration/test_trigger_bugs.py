@@ -29,7 +29,7 @@ async def test_a_bug_releases_the_claim(harness: Harness) -> None:
     harness.script(cancel=[Answer(200)])
     await harness.send(operationId="11111111-2222-3333-4444-555555555555")
 
-    await _fail(harness, "portal", "operation", 1)
+    await _fail(harness, "apis", "look", 1)
 
     await harness.holds("deferred", Uncertain=False, Attempts=0, NextTryAt=harness.clock.start)
     assert await harness.due_at(LEASE)
@@ -71,7 +71,7 @@ async def test_the_text_of_a_bug_is_told_to_nobody(harness: Harness) -> None:
     harness.script(cancel=[Answer(200)])
     await harness.send()
 
-    with a_bug_in(harness, "portal", "cancel"), pytest.raises(InvocationError) as raised:
+    with a_bug_in(harness, "apis", "cancel"), pytest.raises(InvocationError) as raised:
         await harness.deliver()
 
     assert "ZeroDivisionError on delivery 1" == str(raised.value)
