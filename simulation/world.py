@@ -4,6 +4,7 @@ Invariants look on at every commit, every message and every call; a violation en
 """
 
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -373,6 +374,19 @@ class World:
         return dice.randint(0, self.plan.page)
 
 
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    """A garbage collection in the midst of a seed would not come at the same step again."""
+    was_enabled = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 def run(
     seed: int,
     *,
@@ -386,7 +400,13 @@ def run(
     """
     chance = Chance(seed)
     given = given or plan.make(chance)
-    with repeatable(chance), environment(), only_partitions(given.buckets), sealed():
+    with (
+        _without_collections(),
+        repeatable(chance),
+        environment(),
+        only_partitions(given.buckets),
+        sealed(),
+    ):
         world = World(given, chance, without=without)
         script(world)
         result = Result(seed, faults=tuple(fault.name for fault in world.faults))
