@@ -238,8 +238,13 @@ class Machine:
         world = self._world
         world.note(self.name, "gives the message up", world.about(message.text))
         world.queues.create(POISON)
-        if await self._storage(lambda: world.queues.put(POISON, message.text, 0, WEEK)):
+        if await self._storage(lambda: self._copy(message)):
             await self._delete(message)
+
+    def _copy(self, message: Message) -> None:
+        world = self._world
+        world.copies[world.about(message.text)] += 1
+        world.queues.put(POISON, message.text, 0, WEEK)
 
     async def _delete(self, message: Message) -> None:
         queues = self._world.queues

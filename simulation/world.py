@@ -90,6 +90,7 @@ class World:
         self.chance = chance
         self.loop = VirtualLoop(chance.of("order"))
         self.journal = Journal()
+        self.copies = Counter[str]()  # put into the poison queue, by offer
         self.counts: Counter[str] = Counter()
         self.network = Network(self.loop, chance.of("latency"))
         self.tables, self.queues = Tables(self.now), Queues(self.now)

@@ -60,13 +60,22 @@ class Ends(Invariant):
     def _gave_up(self) -> bool:
         return bool(self.world.counts["a message given up by the host"])
 
+    def _copies(self, offer: str) -> int:
+        """How often the host copied a message without an id to the poison queue."""
+        ids = [r.request_id for r in self.world.ledger.records.values() if r.offer == offer]
+        is_anonymous = all(request_id.startswith("msg-") for request_id in ids)
+
+        return self.world.copies[offer] if is_anonymous else 0
+
     def _valid(self, asked: Asked, reported: set[tuple[str, str]]) -> None:
         records = [r for r in self.world.ledger.records.values() if r.offer == asked.offer]
         if not records:
             self.world.fail("every request ends", "it has no record", asked.offer)
         if len(records) > 1:
-            # The one window: sent anew, and the first message was given up all the same.
-            if {record.request_id for record in records} & self._sent_anew and self._gave_up:
+            # The one window of a message without an id: sent anew and given up all the same, or
+            # copied twice, because a reply to the host was lost or it could not delete it.
+            is_sent_anew = {record.request_id for record in records} & self._sent_anew
+            if (is_sent_anew and self._gave_up) or self._copies(asked.offer) > 1:
                 self.world.count("an anonymous message adopted twice")
             else:
                 self.world.fail("every request ends", f"it has {len(records)} records", asked.offer)
