@@ -434,9 +434,18 @@ def run(
 def repeatable(chance: Chance) -> Iterator[None]:
     """Within the block, what the libraries draw at random follows from the seed."""
     draw, urandom, state = chance.of("libraries"), os.urandom, random.getstate()
+    true_random = random.Random
+
+    class SeededRandom(true_random):  # type: ignore[misc, valid-type]
+        """The queue's SDK makes one for each wait, from the system's entropy."""
+
+        def __init__(self, seed: int | None = None) -> None:
+            super().__init__(draw.getrandbits(64) if seed is None else seed)
+
     level = logging.root.manager.disable
     os.urandom = draw.randbytes
     random.seed(chance.seed)
+    random.Random = SeededRandom  # type: ignore[assignment, misc]
     logging.disable(logging.CRITICAL)
     try:
         with warnings.catch_warnings():
@@ -444,6 +453,7 @@ def repeatable(chance: Chance) -> Iterator[None]:
             yield
     finally:
         logging.disable(level)
+        random.Random = true_random  # type: ignore[misc]
         random.setstate(state)
         os.urandom = urandom
 
