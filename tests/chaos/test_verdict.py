@@ -17,7 +17,7 @@ from chaos.simulation import Call
 from chaos.storage_proxy import OddAnswer, Oddity
 from chaos.verdict import Verdict, judge
 
-PLAN = make_plan(1, replace(SHORT, faults=1))
+PLAN = make_plan(1, replace(SHORT, faults=1, fatal=1))
 ONE = PLAN.requests[0]
 REQUESTED = "2030-01-31T12:00:00.000Z"
 
