@@ -81,7 +81,7 @@ class ChildProcess:
     async def wait(self) -> int:
         """Wait for its end and return the exit code."""
         # Asked rather than told: a watcher would tie the process to one event loop.
-        while (code := self.returncode) is None:  # noqa: ASYNC110
+        while (code := self.returncode) is None:  # noqa: ASYNC110 - see above
             await asyncio.sleep(_POLL_SECONDS)
 
         return code

@@ -62,6 +62,7 @@ def _table(value: str) -> str:
     return value
 
 
+# Typed as pydantic types `Field`, so that it stands as a default of any type.
 def _setting(name: str, allowed: str, default: Any = ..., **limits: Any) -> Any:  # noqa: ANN401
     return Field(default, alias=name, description=allowed, **limits)
 

@@ -6,7 +6,7 @@ and `/Date(milliseconds)/`. Not read: other separators, a lower-case `t`, days t
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Literal, Self
 
 Zone = Literal["", "Z", "+00:00"]
@@ -15,8 +15,8 @@ _TICKS_PER_MILLISECOND = 10_000
 _TICKS_PER_SECOND = 1_000 * _TICKS_PER_MILLISECOND
 _TICKS_PER_MINUTE = 60 * _TICKS_PER_SECOND
 _TICKS_PER_DAY = 24 * 60 * _TICKS_PER_MINUTE
-_EPOCH = (datetime(1970, 1, 1) - datetime(1, 1, 1)).days * _TICKS_PER_DAY  # noqa: DTZ001
-_END = (datetime(9999, 12, 31) - datetime(1, 1, 1)).days * _TICKS_PER_DAY + _TICKS_PER_DAY  # noqa: DTZ001
+_EPOCH = (date(1970, 1, 1) - date.min).days * _TICKS_PER_DAY
+_END = date.max.toordinal() * _TICKS_PER_DAY
 _LENGTHS = range(19, 41)
 
 _ISO = re.compile(
@@ -99,7 +99,7 @@ class Moment:
     def whole(self) -> datetime:
         """Its date and time, without the fraction of a second."""
         seconds = self.ticks // _TICKS_PER_SECOND
-        return datetime(1, 1, 1) + timedelta(seconds=seconds)  # noqa: DTZ001
+        return datetime(1, 1, 1) + timedelta(seconds=seconds)  # noqa: DTZ001 - `zone` has it
 
 
 def _local_ticks(match: re.Match[str]) -> int | None:
@@ -110,7 +110,7 @@ def _local_ticks(match: re.Match[str]) -> int | None:
         return None
 
     try:
-        days = (datetime.strptime(match["date"], "%Y-%m-%d") - datetime(1, 1, 1)).days  # noqa: DTZ001, DTZ007
+        days = (date.fromisoformat(match["date"]) - date.min).days
     except ValueError:
         return None
 

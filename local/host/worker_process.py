@@ -111,6 +111,7 @@ class WorkerProcess:
             async with asyncio.timeout(self._timeout):
                 return await answer
         except TimeoutError:
+            # No trace: where the waiting stopped says nothing of the function.
             _logger.error("function.timed_out", extra={"function": function})  # noqa: TRY400
             self.kill()
             return False

@@ -8,7 +8,6 @@ from offer_cancellation.ledger.record import Record
 from offer_cancellation.portal import operation
 from offer_cancellation.portal.answer import (
     Answer,
-    Cause,
     NoAnswer,
     Reply,
     Unreadable,
@@ -16,7 +15,15 @@ from offer_cancellation.portal.answer import (
     is_error,
     retry_after,
 )
-from offer_cancellation.portal.decision import Accept, Defer, Pending, PollObservation, Proceed
+from offer_cancellation.portal.decision import (
+    Accept,
+    Defer,
+    Pending,
+    PollObservation,
+    Proceed,
+    refused_poll,
+    unanswered_poll,
+)
 from offer_cancellation.portal.location import (
     Trusted,
     Untrusted,
@@ -34,8 +41,6 @@ _MAY_HAVE_LOCATION = (200, 201, 202, 204)
 _MAY_DESCRIBE = (200, 201, 202)
 _MAY_BE_DONE = (200, 201, 204)
 _AMBIGUOUS_AFTER_UNCERTAIN = (400, 404, 409)  # perhaps because the first POST is at work
-REFUSALS = (400, 403, 404, 410)  # final only once they were the only answer for a while
-_NOTHING_SENT = (Cause.THROTTLED, Cause.TOKEN, Cause.NO_TIME)
 
 
 def interpret_post(
@@ -173,24 +178,13 @@ def interpret_poll(
     look = reply if isinstance(reply, Look) else None
     answer = reply.reply if isinstance(reply, Look) else reply
     if isinstance(answer, NoAnswer):
-        return Pending(
-            PollObservation(refused_since=record.refused_since),
-            polls=0 if answer.cause in _NOTHING_SENT else 1,
-            paused_until=answer.paused_until,
-            error=answer.error,
-        )
+        return unanswered_poll(answer, record)
 
     pending = Pending(
         PollObservation(), retry_after=retry_after(answer.headers, now), answered=answer.status
     )
-    if answer.status in REFUSALS:
-        since = record.refused_since or now
-        if (now - since).total_seconds() >= grace_seconds:
-            return Ending(Status.FAILED, error_of(answer), answer.status)
-
-        observation = PollObservation(refused_since=since)
-        return replace(pending, observation=observation, error=error_of(answer))
-
+    if refused := refused_poll(answer, pending, record, now, grace_seconds):
+        return refused
     if answer.is_outage:
         return replace(pending, error=error_of(answer))
 

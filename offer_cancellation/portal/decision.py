@@ -9,9 +9,12 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from offer_cancellation.ledger.record import Record
-from offer_cancellation.portal.answer import Answer, Cause, Reply
+from offer_cancellation.portal.answer import Answer, Cause, NoAnswer, Reply, error_of
 from offer_cancellation.portal.location import Untrusted
-from offer_cancellation.status import Ending, Error
+from offer_cancellation.status import Ending, Error, Status
+
+_REFUSALS = (400, 403, 404, 410)  # of a poll: final only once they were the only answer for a while
+_NOTHING_SENT = (Cause.THROTTLED, Cause.TOKEN, Cause.NO_TIME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +132,34 @@ def identified(decision: _Decision, reply: Reply) -> _Decision:
         return replace(decision, ending=identified(decision.ending, reply))
 
     return replace(decision, api_request_id=reply.request_id)
+
+
+def unanswered_poll(reply: NoAnswer, record: Record) -> Pending:
+    """A poll without an answer: it neither begins nor ends a time of refusals."""
+    return Pending(
+        PollObservation(refused_since=record.refused_since),
+        polls=0 if reply.cause in _NOTHING_SENT else 1,
+        paused_until=reply.paused_until,
+        error=reply.error,
+    )
+
+
+def refused_poll(
+    answer: Answer, pending: Pending, record: Record, now: datetime, grace_seconds: float
+) -> Pending | Ending | None:
+    """A refusal to say how it stands: `failed` once it was the only answer for the grace time.
+
+    None: the answer is no refusal.
+    """
+    if answer.status not in _REFUSALS:
+        return None
+
+    since = record.refused_since or now
+    if (now - since).total_seconds() >= grace_seconds:
+        return Ending(Status.FAILED, error_of(answer), answer.status)
+
+    observation = PollObservation(refused_since=since)
+    return replace(pending, observation=observation, error=error_of(answer))
 
 
 NO_TIME = Defer(Cause.NO_TIME.value, was_sent=False)

@@ -8,7 +8,7 @@ from datetime import datetime
 from http import HTTPStatus
 
 from offer_cancellation.ledger.record import Record
-from offer_cancellation.portal.answer import Answer, Cause, NoAnswer, Reply, error_of, retry_after
+from offer_cancellation.portal.answer import Answer, NoAnswer, Reply, error_of, retry_after
 from offer_cancellation.portal.decision import (
     Accept,
     Defer,
@@ -16,13 +16,13 @@ from offer_cancellation.portal.decision import (
     Pending,
     PollObservation,
     Proceed,
+    refused_poll,
+    unanswered_poll,
 )
 from offer_cancellation.portal.submission import Submission, submission_of
 from offer_cancellation.status import Ending, Error, ErrorCode, Status
 
 LOOK_AGAIN = (400, 403, 404, 405, 409)  # of a DELETE: a read decides what they mean
-_REFUSALS = (400, 403, 404, 410)  # of a poll: final only once they were the only answer for a while
-_NOTHING_SENT = (Cause.THROTTLED, Cause.TOKEN, Cause.NO_TIME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,12 +164,7 @@ def interpret_poll(
     """The read that shows whether an accepted cancellation is done."""
     last, found = reading.last, reading.submission
     if isinstance(last, NoAnswer):
-        return Pending(
-            PollObservation(refused_since=record.refused_since),
-            polls=0 if last.cause in _NOTHING_SENT else 1,
-            paused_until=last.paused_until,
-            error=last.error,
-        )
+        return unanswered_poll(last, record)
 
     pending = Pending(
         PollObservation(), retry_after=retry_after(last.headers, now), answered=last.status
@@ -178,12 +173,8 @@ def interpret_poll(
         return _polled(found, pending)
     if reading.is_gone:
         return Done(_canceled(None, "404"))
-    if last.status in _REFUSALS:
-        since = record.refused_since or now
-        if (now - since).total_seconds() >= grace_seconds:
-            return Done(Ending(Status.FAILED, error_of(last), last.status))
-        observation = PollObservation(refused_since=since)
-        return replace(pending, observation=observation, error=error_of(last))
+    if refused := refused_poll(last, pending, record, now, grace_seconds):
+        return Done(refused) if isinstance(refused, Ending) else refused
 
     return replace(pending, error=error_of(last), not_understood=not last.is_outage)
 

@@ -27,7 +27,7 @@ def main(arguments: list[str]) -> None:
             found[argument] = read(Path(argument))
         except Exception as error:
             sys.exit(f"{argument} cannot be parsed: {error}")
-    print(json.dumps(found, default=str))  # noqa: T201
+    print(json.dumps(found, default=str))  # noqa: T201 - its output
 
 
 if __name__ == "__main__":

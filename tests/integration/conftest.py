@@ -19,9 +19,9 @@ from offer_cancellation.log import quiet_libraries
 
 pytest.register_assert_rewrite("tests.integration.harness", "tests.integration.ledger_view")
 
-from tests.integration.faulty_proxy import Proxied, faulty_proxy  # noqa: E402
+from tests.integration.faulty_proxy import Proxied, faulty_proxy  # noqa: E402 - rewritten
 from tests.integration.harness import Harness, MakeHarness, Surroundings  # noqa: E402 - rewritten, like a test
-from tests.integration.leaks import LogRecords, tokens_stored  # noqa: E402
+from tests.integration.leaks import LogRecords, tokens_stored  # noqa: E402 - rewritten
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

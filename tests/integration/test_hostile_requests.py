@@ -77,7 +77,7 @@ async def test_refused(harness: Harness, text: str) -> None:
     before = process.memory_info().rss
     await harness.deliver()
     growth = process.memory_info().rss - before
-    print(f"\nmemory: {growth / MIB:+.1f} MiB")  # noqa: T201
+    print(f"\nmemory: {growth / MIB:+.1f} MiB")  # noqa: T201 - its output
     (event,) = await harness.outcomes()
     assert ("rejected", "InvalidRequest") == (
         event["data"]["status"],

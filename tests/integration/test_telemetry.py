@@ -158,7 +158,7 @@ async def test_token_failures(harness: Harness, seen: Seen) -> None:
     await harness.submit()
     found = seen.points()
     for name, labels in (("token_failures", {}), ("deferrals", {"cause": "token"})):
-        name = f"offer_cancellation.{name}"  # noqa: PLW2901
+        name = f"offer_cancellation.{name}"  # noqa: PLW2901 - the full name
         assert _sum(found[name], **labels) > _sum(before.get(name, []), **labels)
 
 
